@@ -1,0 +1,43 @@
+# `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, or to the demo.
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check races smoke lock clean
+
+PY := .venv/bin/python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: install ## one pass of everything on this machine: Kafka, S3, Prefect, an Arize stand-in, real events
+	@$(PY) -m deployments.local.demo $(ARGS)
+
+up: install ## the same, left running, to be looked at and played with
+	@$(PY) -m deployments.local.up $(ARGS)
+
+test: check ## check, then the tests: unit, contract, end to end
+	@$(PY) -m pytest $(ARGS)
+
+check: install ## lint, format, types, and which module may import which
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+races: install ## the long proofs: kills, races, leader changes
+	@$(PY) -m pytest tests -m long $(ARGS)
+
+smoke: ## ten rows to the real Arize, if ARIZE_API_KEY and ARIZE_SPACE_ID are set
+	@if [ -n "$$ARIZE_API_KEY" ] && [ -n "$$ARIZE_SPACE_ID" ]; then \
+		deployments/venv.sh install && $(PY) -m tests.smoke; \
+	else \
+		echo "not run: ARIZE_API_KEY and ARIZE_SPACE_ID are not set"; \
+	fi
+
+install: ## .venv as requirements.lock says (the others do this first)
+	@deployments/venv.sh install
+
+lock: ## requirements.lock anew; UPGRADE=--upgrade takes the newest versions that pyproject.toml allows
+	@deployments/venv.sh lock $(UPGRADE)
+
+clean: ## remove what was made here, .venv included
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
