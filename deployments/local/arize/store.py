@@ -1,0 +1,167 @@
+"""Keep every call and the bodies of those that were stored, through kill -9.
+
+One Arrow file for each stored body, exactly as it was received, and a journal with a line for each call. The file is
+synced and in place before its line is written, and the line before anything is answered; so a file without a line was
+never acknowledged, and is swept at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from deployments.local.arize.wire import kind_of, read_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One POST to ``/v1/pandas_arrow``.
+
+    number is given by the store; status is what was answered, None where nothing whole was; received_at is in seconds
+    since the epoch; lost says that the file was stored and dropped afterwards.
+    """
+
+    number: int = -1
+    received_at: float
+    status: int | None
+    stored: bool
+    lost: bool = False
+    fault: str | None = None
+    message: str = ""
+    bytes: int = 0
+    rows: int = 0
+    space: str = ""
+    model: str = ""
+    version: str = ""
+    environment: str = ""
+    model_type: str = ""
+    batch_id: str = ""
+    columns: Mapping[str, str]
+    headers: Mapping[str, str]
+
+    @property
+    def kept(self) -> bool:
+        return self.stored and not self.lost
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.columns)
+
+
+class Store:
+    """Calls and bodies under one directory; safe to use from many threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self._bodies = directory / "rows"
+        self._incoming = directory / "incoming"
+        self._journal_path = directory / "calls.jsonl"
+        self._lock = threading.Lock()
+        self._calls: dict[int, Call] = {}
+        self._next = 0
+        self.joined: dict[str, Any] | None = None
+        self.changes = 0
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        for folder in (self._bodies, self._incoming):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._load()
+        self._journal: BinaryIO = self._journal_path.open("ab")
+
+    @property
+    def calls(self) -> list[Call]:
+        with self._lock:
+            return list(self._calls.values())
+
+    def incoming(self) -> Path:
+        """Name a place for a body that is being received."""
+        return self._incoming / uuid.uuid4().hex
+
+    def table(self, call: Call) -> Any:
+        """Read the rows of a stored call as they were received: a pyarrow Table."""
+        return read_table(self._body(call.number))
+
+    def record(self, call: Call, body: Path) -> Call:
+        """Number a call and write it down, with its body if it is stored; the body moves, or is removed."""
+        if call.stored:
+            _sync(body)
+        with self._lock:
+            call = replace(call, number=self._next)
+            self._next += 1
+            if call.stored:
+                body.replace(self._body(call.number))
+                _sync(self._bodies)
+            self._write({"call": asdict(call)}, durable=call.stored)
+            self._calls[call.number] = call
+        body.unlink(missing_ok=True)
+        return call
+
+    def lose(self, number: int) -> None:
+        """Drop a stored call's file whole, as an ingestion that fails later does."""
+        with self._lock:
+            if number in self._calls:
+                self._write({"lost": number}, durable=True)
+                self._calls[number] = replace(self._calls[number], lost=True)
+                self._body(number).unlink(missing_ok=True)
+
+    def keep_join(self, result: dict[str, Any]) -> None:
+        with self._lock:
+            self._write({"joined": result}, durable=True)
+            self.joined = result
+
+    def clear(self) -> None:
+        """Forget every call and row. Numbers go on, so that a late loss never meets another call's number."""
+        with self._lock:
+            self._journal.truncate(0)
+            for number in self._calls:
+                self._body(number).unlink(missing_ok=True)
+            self._calls.clear()
+            self.joined = None
+            self.changes += 1
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def _body(self, number: int) -> Path:
+        return self._bodies / f"{number:08d}.arrow"
+
+    def _write(self, line: dict[str, Any], *, durable: bool) -> None:
+        self._journal.write(json.dumps(line).encode() + b"\n")
+        self._journal.flush()
+        if durable:
+            os.fsync(self._journal.fileno())
+        self.changes += 1
+
+    def _load(self) -> None:
+        written = self._journal_path.read_bytes() if self._journal_path.exists() else b""
+        whole = written[: written.rfind(b"\n") + 1]  # a line cut short by a kill was never acknowledged
+        for line in whole.splitlines():
+            self._replay(json.loads(line))
+        if whole != written:
+            os.truncate(self._journal_path, len(whole))
+        self._next = max(self._calls, default=-1) + 1
+        kept = {self._body(call.number) for call in self._calls.values() if call.kept}
+        for path in set(self._bodies.iterdir()) - kept:
+            path.unlink()
+
+    def _replay(self, line: dict[str, Any]) -> None:
+        if "call" in line:
+            call = Call(**line["call"])
+            self._calls[call.number] = call
+        elif "lost" in line:
+            self._calls[line["lost"]] = replace(self._calls[line["lost"]], lost=True)
+        else:
+            self.joined = line["joined"]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

