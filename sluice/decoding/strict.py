@@ -1,0 +1,153 @@
+"""The slow way: one value at a time, for the few around a bad one, with the reason why it is bad.
+
+It says "bad" only of what `columnar.read` refuses too when it is alone; whatever it lets through, that reader judges.
+So a record's verdict never depends on its neighbours, and this parser may be the more lenient one (it gives up on deep
+nesting, which the reader takes).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from typing import Any, Final
+
+from sluice.decoding.columnar import MAX_WHOLE, SPACE
+from sluice.decoding.projection import Leaf, Projection
+
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9]++((?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)', re.DOTALL)
+
+
+class _Int(str):
+    __slots__ = ()
+
+
+class _Float(str):
+    __slots__ = ()
+
+
+class _Twice(dict[str, Any]):
+    """An object that gives a key twice."""
+
+    __slots__ = ("keys_twice",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.keys_twice = {key for key, count in Counter(key for key, _ in pairs).items() if count > 1}
+
+
+def fault(value: bytes, projection: Projection) -> str | None:
+    """Return why a value is bad: the first reason that applies, in words and paths; None where none is found."""
+    try:
+        document = _document(value)
+    except RecursionError:
+        return None
+    except _Bad as bad:
+        return bad.reason
+    return next(filter(None, (_leaf_fault(document, leaf) for leaf in projection.leaves)), None)
+
+
+def with_plain_integers(value: bytes) -> bytes:
+    """Write each whole number of a JSON text without its fraction or exponent: 7.0 and 7e0 as 7."""
+    return _TOKEN.sub(_plain, value)
+
+
+class _Bad(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _document(value: bytes) -> dict[str, Any]:
+    if not value.strip(SPACE):
+        raise _Bad("empty value")
+    try:
+        text = value.decode()
+        document = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        raise _Bad("not UTF-8") from None
+    except ValueError:
+        raise _Bad("not JSON") from None
+    if not isinstance(document, dict):
+        raise _Bad("not an object")
+    if _has_half_a_character(text):
+        raise _Bad("not JSON")
+    return document
+
+
+def _float(text: str) -> _Float:
+    mantissa, _, exponent = text.lower().partition("e")
+    # The reader refuses such an exponent wherever it stands, even after 0.
+    if exponent and not exponent.startswith("-") and _exceeds(exponent, 308 + len(mantissa.partition(".")[2])):
+        raise _Bad("a number is out of range")
+    return _Float(text)
+
+
+def _exceeds(digits: str, limit: int) -> bool:
+    bare = digits.lstrip("+0")
+    return len(bare) > 9 or int(bare or "0") > limit
+
+
+def _refuse(_: str) -> None:
+    raise _Bad("not JSON")  # NaN, Infinity
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Twice(pairs)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_Int, parse_constant=_refuse
+)
+
+
+def _has_half_a_character(text: str) -> bool:
+    """Whether an escape is half of a surrogate pair: the grammar allows it, but it is no text."""
+    return "\\u" in text and any(match[1] for match in _ESCAPE.finditer(text))
+
+
+def _leaf_fault(document: dict[str, Any], leaf: Leaf) -> str | None:
+    at: Any = document
+    for depth, key in enumerate(leaf.path):
+        if not isinstance(at, dict):
+            return f"{'.'.join(leaf.path[:depth])}: expected object"
+        if isinstance(at, _Twice) and key in at.keys_twice:
+            return f"{'.'.join(leaf.path[: depth + 1])}: given twice"
+        at = at.get(key)
+        if at is None:
+            return None
+    wrong = _type_fault(at, leaf)
+    return f"{leaf}: {wrong}" if wrong else None
+
+
+def _type_fault(found: Any, leaf: Leaf) -> str | None:
+    if leaf.type == "string":
+        return None if type(found) is str else "expected string"
+    if leaf.type == "bool":
+        return None if isinstance(found, bool) else "expected bool"
+    if not isinstance(found, _Int | _Float):
+        return f"expected {leaf.type}"
+    if leaf.type == "float":
+        return None if math.isfinite(float(found)) else "out of range"
+    return _int_fault(found)
+
+
+def _int_fault(found: _Int | _Float) -> str | None:
+    if isinstance(found, _Int):
+        return None if len(found) <= 20 and -(2**63) <= int(found) < 2**63 else "out of range"
+    number = float(found)
+    if abs(number) >= MAX_WHOLE:
+        return "out of range"
+    return None if number.is_integer() else "expected int"
+
+
+def _plain(match: re.Match[bytes]) -> bytes:
+    if not match[1]:  # a string, or a plain integer
+        return match[0]
+    number = float(match[0])
+    return b"%.0f" % number if abs(number) < MAX_WHOLE and number.is_integer() else match[0]

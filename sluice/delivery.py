@@ -1,0 +1,202 @@
+"""Deliver a part: send it, know what became of it, and never send it twice without saying so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from sluice.clock import Clock, timestamp
+from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable
+from sluice.ledger.deliveries import Deliveries, Delivery, Intent, Note, Outcome
+from sluice.steps import step
+
+RESENDS_IN_ALL = 2
+TRIES_A_RUN = 6
+_LOOK_AGAIN_S = 0.5
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+
+class Answer(Protocol):
+    """What a destination says of one send.
+
+    `refused` is proven not accepted; `unknown` is everything in between, and is never taken for either.
+    """
+
+    @property
+    def kind(self) -> Literal["accepted", "refused", "unknown"]: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def rows(self) -> int | None: ...
+    @property
+    def retry(self) -> bool:
+        """Whether a refused send may succeed later with nobody doing anything."""
+
+
+Send = Callable[[float], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartName:
+    """A part of an entry; `str()` is `entry 12 part 0`."""
+
+    entry: int
+    part: int
+
+    def __str__(self) -> str:
+        return f"entry {self.entry} part {self.part}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The accepted delivery of a part.
+
+    Attributes:
+        sent: whether this run sent it; False where it was found accepted.
+    """
+
+    entry: int
+    part: int
+    delivery: int
+    rows: int
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a part is delivered.
+
+    Attributes:
+        duration_s: the total time of one send.
+        on_ambiguous: what follows a send without a known outcome: `resend` (once a run, twice in all) or `hold`.
+    """
+
+    duration_s: float
+    on_ambiguous: Literal["resend", "hold"]
+
+
+class Deliverer:
+    """Delivers parts in one run; stateless between them, so that several threads may share it."""
+
+    def __init__(self, deliveries: Deliveries, rules: Rules, clock: Clock, run: str) -> None:
+        self._deliveries = deliveries
+        self._rules = rules
+        self._clock = clock
+        self._run = run
+
+    def deliver(self, name: PartName, rows: int, send: Send) -> Receipt:
+        """Send the part unless it was accepted already, and return its receipt.
+
+        Args:
+            rows: of the part.
+            send: sends it within so many seconds; called once for each delivery that is written.
+
+        Raises:
+            DestinationUnavailable: it was not accepted for now; the next run goes on.
+            DestinationRefused, DeliveryRefused: it was not accepted, and a person must mend something.
+            DeliveryHeld: what became of a send is not known, and it may not be sent again without a person's word.
+        """
+        answers: list[Answer] = []
+        allowed = 0
+        while True:
+            known = self._known(name)
+            accepted = next((item for item in known if item.outcome and item.outcome.kind == "accepted"), None)
+            if accepted is not None:
+                return self._receipt(name, accepted, rows, sent=bool(answers and answers[-1].kind == "accepted"))
+            unknown = [item for item in known if item.outcome is None]
+            allowed = self._allow_resend(name, unknown, allowed)
+            self._pause(name, answers)
+            answer = self._try(name, len(known), len(unknown), send)
+            if answer is not None:
+                answers.append(answer)
+
+    def _known(self, name: PartName) -> tuple[Delivery, ...]:
+        """Return the deliveries so far, when none of them can still be under way."""
+        while True:
+            known = self._deliveries.of(name.entry, name.part)
+            if all(self._deliveries.is_over(name.entry, name.part, item) for item in known):
+                return known
+            self._clock.wait(_LOOK_AGAIN_S)
+
+    def _allow_resend(self, name: PartName, unknown: list[Delivery], allowed: int) -> int:
+        """Check that a part which may have been accepted may be sent again; return how often this run has been let."""
+        if not unknown:
+            return 0
+        last = unknown[-1]
+        why = last.note.reason if last.note else "its sender died"
+        what = f"{name}, delivery {last.number}: whether Arize took it is not known ({why})"
+        if self._rules.on_ambiguous == "hold" or len(unknown) > RESENDS_IN_ALL:
+            way = f"sluice resolve FILE --entry {name.entry} --part {name.part} delivered|resend --reason …"
+            raise DeliveryHeld(what, f"Look in Arize whether it has the rows; then: {way}")
+        if allowed and len(unknown) > allowed:
+            raise DestinationUnavailable(what, "The next run sends it once more")
+        step("delivery.ambiguous", entry=name.entry, part=name.part, delivery=last.number, why=why)
+        return len(unknown)
+
+    def _pause(self, name: PartName, answers: list[Answer]) -> None:
+        """Wait longer after each refusal of this run that may pass, and give up in the end."""
+        if not answers or answers[-1].kind != "refused":
+            return
+        if len(answers) >= TRIES_A_RUN:
+            last = answers[-1]
+            raise DestinationUnavailable(f"{name}: Arize did not take it in {len(answers)} tries ({last.reason})")
+        self._clock.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** len(answers)))
+
+    def _try(self, name: PartName, number: int, resends: int, send: Send) -> Answer | None:
+        """Write an intent and send; None where another run wrote that delivery first."""
+        began_s = self._clock.elapsed_s()
+        intent = Intent(run=self._run, duration_s=self._rules.duration_s, resends=resends, written_at=self._now())
+        if not self._deliveries.intend(name.entry, name.part, number, intent):
+            return None
+        step("delivery.intended", entry=name.entry, part=name.part, delivery=number, resends=resends)
+        # Counted from before the intent was written: this sender believes its time to be over no later than others do.
+        left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
+        answer: Answer = send(left_s) if left_s > 0 else _TOO_LATE
+        step(f"delivery.answered_{answer.kind}", entry=name.entry, part=name.part, delivery=number, status=answer.status)
+        self._write_down(name, number, intent, answer)
+        return answer
+
+    def _write_down(self, name: PartName, number: int, intent: Intent, answer: Answer) -> None:
+        if answer.kind == "unknown":
+            note = Note(intent=intent.id, reason=answer.reason, written_at=self._now())
+            self._deliveries.leave_note(name.entry, name.part, number, note)
+            return
+        outcome = Outcome(
+            kind=answer.kind, intent=intent.id, status=answer.status, rows=answer.rows, reason=answer.reason,
+            written_at=self._now(),
+        )  # fmt: skip
+        self._deliveries.conclude(name.entry, name.part, number, outcome)
+        step(f"delivery.{answer.kind}", entry=name.entry, part=name.part, delivery=number, rows=answer.rows)
+        if answer.kind == "refused" and not answer.retry:
+            raise _refusal(name, answer)
+
+    def _receipt(self, name: PartName, delivery: Delivery, rows: int, *, sent: bool) -> Receipt:
+        return Receipt(entry=name.entry, part=name.part, delivery=delivery.number, rows=rows, sent=sent)
+
+    def _now(self) -> str:
+        return timestamp(self._clock.epoch_s())
+
+
+def _refusal(name: PartName, answer: Answer) -> DestinationRefused | DeliveryRefused:
+    what = f"{name}: {answer.reason}"
+    if answer.status in (401, 403):
+        return DestinationRefused(what, "Mend ARIZE_API_KEY and ARIZE_SPACE_ID; the next run sends it again")
+    return DeliveryRefused(what, "Mend what Arize names; the next run sends it again")
+
+
+@dataclass(frozen=True, slots=True)
+class _TooLate:
+    """The time of a send was over before it began: nothing was sent."""
+
+    kind: Literal["refused"] = "refused"
+    status: None = None
+    reason: str = "not sent: its time was over before it began"
+    rows: None = None
+    retry: bool = True
+
+
+_TOO_LATE = _TooLate()

@@ -1,0 +1,1 @@
+"""Where staged windows go."""

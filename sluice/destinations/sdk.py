@@ -1,0 +1,253 @@
+"""The SDK path: staged rows go to Arize through `ArizeClient.ml.log`, within a total time that holds.
+
+The SDK's call never retries, may hang for ever, and its timeout is one of each wait on the socket: a server that sends
+a byte a second is waited for without end. A limit on the whole needs something that can be killed, which a thread
+cannot: so the call is made by a child process (`sdk_sender`), reused from send to send, killed at the deadline, and
+gone when its parent is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+from sluice.destinations.sdk_outcomes import Outcome, class_names, refused, unknown
+
+__all__ = ["Outcome", "SdkDestination", "Secret", "Target"]
+
+_GONE_S = 1.0
+_ROOT = str(Path(__file__).parents[2])
+# -P, and our own root last: nothing that lies in the working directory or beside us can pass for a module.
+_SENDER = "import sys; sys.path.append(sys.argv[1]); from sluice.destinations import sdk_sender; sdk_sender.main()"
+# The only variable of the SDK's that is no second place for the address, the key or the TLS check.
+_KEPT = "ARIZE_MAX_PAST_YEARS"
+
+
+class Secret(Protocol):
+    """A key that does not show itself, like pydantic's `SecretStr`."""
+
+    def get_secret_value(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a part goes.
+
+    Attributes:
+        version: the model version of the part: where the file has a column `version`, rows of another one are not sent.
+            None for actuals, which Arize joins whatever their version; then all rows are.
+    """
+
+    space_id: str
+    model: str
+    type: Literal["binary_classification", "regression"]
+    environment: Literal["production"] = "production"
+    version: str | None = None
+
+
+class SdkDestination:
+    """Arize by its SDK; a context manager. Leaving it ends the senders, even one in the middle of a send.
+
+    Args:
+        api_key: handed to the senders on their stdin, so that no list of processes shows it.
+        host, port, scheme: of Arize's API; None is the SDK's default. The SDK's variables (`ARIZE_…`) change nothing.
+        parallel: how many sends may be under way at once, each in a process of its own (280 MB, 340 MB at a send).
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: Secret,
+        host: str | None = None,
+        port: int | None = None,
+        scheme: str | None = None,
+        parallel: int = 1,
+    ) -> None:
+        if parallel < 1:
+            raise ValueError(f"parallel must be 1 or more, not {parallel}")
+        endpoint = {"api_host": host, "api_port": port, "api_scheme": scheme}
+        self._senders = [_Sender(api_key, endpoint) for _ in range(parallel)]
+        self._idle: queue.LifoQueue[_Sender] = queue.LifoQueue()
+
+    def __enter__(self) -> Self:
+        """Start the senders: they import the SDK (2 s) while the caller reads its first window."""
+        try:
+            for sender in self._senders:
+                sender.child()
+                self._idle.put(sender)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sender in self._senders:
+            sender.close()
+
+    def send(self, file: Path, target: Target, *, rows: int, timeout_s: float) -> Outcome:
+        """Send the rows of one part of a staged file, once. May be called from `parallel` threads.
+
+        Args:
+            file: a staged Parquet file on this machine.
+            rows: how many rows the part has; where the file holds another number nothing is sent.
+            timeout_s: the limit on the whole, reading the file and waiting for a free sender included.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            sender = self._idle.get(timeout=max(timeout_s, 0))
+        except queue.Empty:
+            return refused(f"no sender was free within {timeout_s:g} s; nothing was sent", retry=True)
+        try:
+            return sender.send({"file": str(file.absolute()), "rows": rows, **asdict(target)}, deadline)
+        finally:
+            self._idle.put(sender)
+
+
+class _Sender:
+    """A place for one child at a time: a new one takes it when the one before was killed, or died."""
+
+    def __init__(self, api_key: Secret, endpoint: Mapping[str, Any]) -> None:
+        self._api_key = api_key
+        self._endpoint = endpoint
+        self._child: _Child | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def child(self) -> _Child:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this destination is closed")
+            if self._child is None or not self._child.alive:
+                self._end_child()
+                self._child = _Child({"api_key": self._api_key.get_secret_value(), **self._endpoint})
+            return self._child
+
+    def send(self, order: Mapping[str, Any], deadline: float) -> Outcome:
+        if time.monotonic() >= deadline:
+            return refused("no time was left; nothing was sent", retry=True)
+        try:
+            child = self.child()
+        except OSError as error:
+            return refused(f"the sender could not be started ({class_names(error)})", retry=True)
+        outcome = None
+        try:
+            outcome = child.ask(order, deadline)
+        finally:
+            if outcome is None:  # late, dead, or the caller was interrupted: it may still be sending
+                child.kill()
+        return outcome or child.last_words()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._end_child()
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+
+class _Child:
+    """A running sender, until it is killed or dies."""
+
+    def __init__(self, connection: Mapping[str, Any]) -> None:
+        self._directory = tempfile.mkdtemp(prefix="sluice-sending-")
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._begun = False
+        self._why = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _SENDER, _ROOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the SDK's logs may quote values
+            env=_environment(),
+            start_new_session=True,  # a Ctrl-C in the terminal is the parent's to answer
+        )
+        self._reader = threading.Thread(target=self._read, name="sluice-sender", daemon=True)
+        self._reader.start()
+        self._tell({**connection, "directory": self._directory})
+
+    @property
+    def alive(self) -> bool:
+        return not self._why and self._process.poll() is None
+
+    def ask(self, order: Mapping[str, Any], deadline: float) -> Outcome | None:
+        """Hand over an order and wait for its outcome; None if the deadline or the child's end comes first."""
+        self._begun = False
+        self._tell({**order, "timeout_s": deadline - time.monotonic()})
+        return self._answer(deadline)
+
+    def kill(self) -> None:
+        """End it at once, and remove what it had written for its send."""
+        self._why = self._why or "the sender was told to end"
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):  # held by the kernel, it goes as soon as that lets it
+            self._process.wait(_GONE_S)
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        with suppress(OSError):
+            self._process.stdin.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def last_words(self) -> Outcome:
+        """Say what is known of the order of a child that was killed or died; it may have answered just before."""
+        self._reader.join(_GONE_S)
+        if answer := self._answer(deadline=0):
+            return answer
+        if self._begun:
+            return unknown(f"{self._why} after the rows began to go out")
+        return refused(f"{self._why}; nothing was sent", retry=True)
+
+    def _answer(self, deadline: float) -> Outcome | None:
+        while line := self._next_line(deadline):
+            if not line.startswith(b"{"):
+                continue  # printed while Python started, before the sender could see to it
+            answer = json.loads(line)
+            if "kind" in answer:
+                return Outcome(**answer)
+            self._begun = True
+        return None
+
+    def _next_line(self, deadline: float) -> bytes:
+        try:
+            line = self._lines.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            self._why = self._why or "no answer in time: the sender was killed"
+            return b""
+        if not line:
+            self._why = self._why or f"the sender died (status {self._process.wait(_GONE_S)})"
+        return line
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - for the type checker
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(b"")
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        with suppress(OSError, ValueError):  # it has ended, or was killed meanwhile: its stdout tells
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+
+def _environment() -> dict[str, str]:
+    """Give the child the parent's variables but those that would change the address, the key or the TLS check.
+
+    The SDK lets `ARIZE_REGION` and its like override an explicit host; `requests` lets ~/.netrc replace the key.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARIZE_") or name == _KEPT}
+    return {**inherited, "NETRC": os.devnull, "ARIZE_LOG_ENABLE": "false"}

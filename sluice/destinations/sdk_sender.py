@@ -1,0 +1,145 @@
+"""The child's side of the SDK path: a process that sends staged rows through Arize's public SDK, and can be killed.
+
+It reads JSON lines on stdin: first the connection, then an order a send. On what was stdout it writes, for each order,
+`{"begun": true}` just before the first byte of the rows goes to the socket, and the outcome. So who kills it knows:
+what was not begun was not accepted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import select
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sluice.destinations.sdk_outcomes import NotSent, Outcome, outcome_of
+from sluice.destinations.sdk_rows import read_part
+
+# The SDK's own validation halves the speed; it may go once ours is proven at least as strict.
+VALIDATE = True
+_ORPHAN_POLL_S = 0.5
+
+Message = dict[str, Any]
+
+
+class Wire:
+    """An audit hook: sees every block before it goes to a socket, and says so when the first rows do."""
+
+    def __init__(self, announce: Callable[[Message], None]) -> None:
+        self._announce = announce
+        self._deadline = 0.0
+        self.begun = False
+
+    def expect(self, *, deadline: float) -> None:
+        """Watch for the next send; no row goes out after the deadline, on the monotonic clock."""
+        self._deadline, self.begun = deadline, False
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        if event != "http.client.send" or self.begun or args[1][:5] in (b"POST ", b"CONNE"):
+            return  # the head of the request, or a proxy's CONNECT, carries no row
+        if time.monotonic() >= self._deadline:
+            raise NotSent("the time was up before the rows could go out", retry=True)
+        self._announce({"begun": True})
+        self.begun = True
+
+
+def main() -> None:
+    """Send what is ordered until stdin ends, or the parent does."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever anybody prints must not end up between the answers
+    orders: queue.Queue[tuple[float, Message]] = queue.Queue()
+    threading.Thread(target=_take_orders, args=(orders, os.getppid()), daemon=True).start()
+    with contextlib.suppress(Exception):
+        _warm_up()  # what fails here fails again in a send, and is told there
+    wire = Wire(lambda message: _write_line(answers, message))
+    sys.addaudithook(wire)
+    _, connection = orders.get()
+    while True:
+        arrived, order = orders.get()
+        deadline = arrived + order["timeout_s"]
+        wire.expect(deadline=deadline)
+        _write_line(answers, asdict(send(connection, order, wire, deadline=deadline)))
+
+
+def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire, *, deadline: float) -> Outcome:
+    """Send the rows of one part and say what became of it; every exception is an outcome."""
+    columns: Sequence[str] = ()
+    try:
+        frame, arguments = read_part(order["file"], order["version"], rows=order["rows"])
+        columns = list(frame.columns)
+        status = _log(connection, order, frame, arguments, deadline)
+    except Exception as error:  # noqa: BLE001 - the SDK's documented exceptions are not all that it raises
+        return outcome_of(error, begun=wire.begun, key=connection["api_key"], columns=columns)
+    return Outcome(kind="accepted", status=status, rows=len(frame))
+
+
+def _log(
+    connection: Mapping[str, Any], order: Mapping[str, Any], frame: Any, arguments: Mapping[str, Any], deadline: float
+) -> int:
+    import requests
+    from arize import ArizeClient
+    from arize.ml.types import Environments, ModelTypes, Schema
+
+    # Followed, a redirect turns the POST into a GET whose 200 means nothing, or shows the rows to another host.
+    requests.Session.get_redirect_target = lambda self, resp: None  # type: ignore[method-assign]
+    client = ArizeClient(**{name: connection[name] for name in _ENDPOINT if connection[name] is not None})
+    response = client.ml.log(
+        space_id=order["space_id"],
+        model_name=order["model"],
+        model_type=ModelTypes[order["type"].upper()],
+        dataframe=frame,
+        schema=Schema(**arguments),
+        environment=Environments[order["environment"].upper()],
+        model_version=order["version"],
+        validate=VALIDATE,
+        timeout=max(deadline - time.monotonic(), 0.001),  # of each wait on the socket; the parent holds the total
+        tmp_dir=connection["directory"],
+    )
+    return response.status_code
+
+
+_ENDPOINT = ("api_key", "api_host", "api_port", "api_scheme")
+
+
+def _take_orders(orders: queue.Queue[tuple[float, Message]], parent: int) -> None:
+    """Queue the lines of stdin, and end this process, whatever it is at, as soon as the parent is gone.
+
+    A process forked off the parent may hold a copy of our stdin open, so the parent's id is looked at too. The kernel's
+    death signal would not do: it is bound to the thread that started us.
+    """
+    unread, directory = b"", ""
+    while os.getppid() == parent:
+        if not select.select([0], [], [], _ORPHAN_POLL_S)[0]:
+            continue
+        if not (block := os.read(0, 65_536)):
+            break
+        *lines, unread = (unread + block).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            directory = message.get("directory", directory)
+            orders.put((time.monotonic(), message))
+    shutil.rmtree(directory, ignore_errors=True)  # rows on their way lie there
+    os._exit(0)
+
+
+def _write_line(descriptor: int, message: Message) -> None:
+    line = json.dumps(message).encode() + b"\n"
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+def _warm_up() -> None:
+    """Import, while there is nothing to send, all that a send needs: 2 s."""
+    import arize.ml.batch_validation.validator
+    import arize.ml.client
+    import arize.utils.arrow  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+    import requests  # noqa: F401

@@ -1,0 +1,218 @@
+"""The errors of Sluice.
+
+SluiceError
+├── WrongUse                     exit code 2: nothing was read
+│   ├── WrongPipelineFile        the file, its line and key, what is allowed
+│   ├── WrongSettings            a variable of the environment or a connection
+│   ├── NothingToResolve         there is nothing to give a word on
+│   └── RealignNotPossible       the ledger cannot go where the group stands
+├── Transient                    the next run may well succeed; nothing to mend
+│   ├── SourceUnavailable        no broker answers, or it stopped answering
+│   ├── StoreUnavailable         the staging store does not answer
+│   ├── DestinationUnavailable   Arize proven not to have taken the rows: refused connection, 429
+│   └── LedgerMoved              another run sealed first; plan again from the ledger
+├── Terminal                     a person must mend something first
+│   ├── SourceRefused            Kafka refused the credentials
+│   ├── TopicMissing             the topic, or one of its partitions, does not exist
+│   ├── TopicNotAllowed          an ACL forbids the topic
+│   ├── GroupNotAllowed          an ACL forbids the consumer group
+│   ├── GroupInUse               the group has live members
+│   ├── GroupMoved               the group stands where this ledger never put it
+│   ├── GroupOfAnotherLedger     the group's offsets belong to another ledger
+│   ├── OffsetsExpired           retention passed the position
+│   ├── TopicRecreated           the topic is another one than the ledger's
+│   ├── EndBelowPosition         the log ends below the position
+│   ├── EpochLost                the log was truncated below the position
+│   ├── BucketMissing            the bucket or directory of the store does not exist
+│   ├── StoreRefused             the store refused the credentials
+│   ├── StoreIgnoresConditions   the store overwrites where it must refuse
+│   ├── StagedFileDamaged        a staged file is gone or differs from its entry
+│   ├── LedgerDamaged            a ledger object cannot be read, or the chain is broken
+│   ├── LedgerOfAnotherVersion   written by a newer Sluice
+│   ├── DestinationRefused       Arize refused the credentials or the space
+│   └── DeliveryRefused          Arize refused the rows
+└── Held                         exit code 3: waits for a person's word
+    ├── WindowHeld               too large a share of the window was rejected
+    └── DeliveryHeld             a send has no known outcome
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+RUNBOOK = "docs/runbook.md"
+
+
+class SluiceError(Exception):
+    """The base of all errors: what happened, where, and the next step.
+
+    Args:
+        what: what happened, with topic, partition and offset where there are any; never a value of an event.
+        next_step: what a person does now; empty where the next run mends it by itself.
+    """
+
+    exit_code: ClassVar[int] = 1
+    transient: ClassVar[bool] = False
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        super().__init__(what, next_step)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (_sentence(self.what), _sentence(self.next_step), self.see) if part)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.what, self.next_step))
+
+    @classmethod
+    def anchor(cls) -> str:
+        """The heading in the runbook: `OffsetsExpired` is `offsets-expired`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    @property
+    def see(self) -> str:
+        return f"See {RUNBOOK}#{self.anchor()}."
+
+
+class WrongUse(SluiceError):
+    exit_code = 2
+
+
+class WrongPipelineFile(WrongUse):
+    """A pipeline file that cannot be run."""
+
+
+class WrongSettings(WrongUse):
+    """A setting that is missing, unknown, or cannot be."""
+
+
+class NothingToResolve(WrongUse):
+    """The entry is not held, or the part has no send without a known outcome."""
+
+
+class RealignNotPossible(WrongUse):
+    """The ledger only goes forward, and only when everything before is delivered."""
+
+
+class Transient(SluiceError):
+    transient = True
+
+
+class SourceUnavailable(Transient):
+    """No broker answers, or one stopped answering in the middle of a read."""
+
+
+class StoreUnavailable(Transient):
+    """The staging store does not answer."""
+
+
+class DestinationUnavailable(Transient):
+    """Arize is proven not to have taken the rows, and may take them later."""
+
+
+class LedgerMoved(Transient):
+    """Another run sealed offsets of this window first."""
+
+
+class Terminal(SluiceError):
+    pass
+
+
+class SourceRefused(Terminal):
+    """Kafka refused the credentials, or the connection's security."""
+
+
+class TopicMissing(Terminal):
+    """The topic, or a partition that the file names, does not exist."""
+
+
+class TopicNotAllowed(Terminal):
+    """An ACL forbids to read or describe the topic."""
+
+
+class GroupNotAllowed(Terminal):
+    """An ACL forbids the consumer group."""
+
+
+class GroupInUse(Terminal):
+    """The consumer group has live members, so the broker takes no offsets from outside."""
+
+
+class GroupMoved(Terminal):
+    """The group stands at an offset where this ledger never put it."""
+
+
+class GroupOfAnotherLedger(Terminal):
+    """The group's offsets were committed for another ledger."""
+
+
+class OffsetsExpired(Terminal):
+    """Kafka dropped offsets before they were read."""
+
+
+class TopicRecreated(Terminal):
+    """The topic's id differs from the one in the ledger."""
+
+
+class EndBelowPosition(Terminal):
+    """The partition ends below the offset at which the ledger stands."""
+
+
+class EpochLost(Terminal):
+    """The log was truncated: the leader epoch of the last read record is gone."""
+
+
+class BucketMissing(Terminal):
+    """The bucket, or the directory above the store, does not exist."""
+
+
+class StoreRefused(Terminal):
+    """The store refused the credentials or the operation."""
+
+
+class StoreIgnoresConditions(Terminal):
+    """The store overwrote an object that a conditional write must not touch."""
+
+
+class StagedFileDamaged(Terminal):
+    """A staged file is missing, or its hash differs from the entry's."""
+
+
+class LedgerDamaged(Terminal):
+    """A ledger object cannot be read, or does not continue the one before it."""
+
+
+class LedgerOfAnotherVersion(Terminal):
+    """A ledger object was written in a format that this version does not know."""
+
+
+class DestinationRefused(Terminal):
+    """Arize refused the key or the space; nothing was taken."""
+
+
+class DeliveryRefused(Terminal):
+    """Arize, or its SDK, refused the rows; nothing was taken."""
+
+
+class Held(SluiceError):
+    exit_code = 3
+
+
+class WindowHeld(Held):
+    """A sealed window waits: too large a share of its records was rejected."""
+
+
+class DeliveryHeld(Held):
+    """A part waits: what became of a send is not known, and it may not be sent again by itself."""
+
+
+def every_error() -> tuple[type[SluiceError], ...]:
+    """Return the errors that are raised, in the tree's order: the runbook has a heading for each."""
+    leaves = [leaf for branch in SluiceError.__subclasses__() for leaf in branch.__subclasses__()]
+    return tuple(leaves)
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,107 @@
+"""The consumer group is a mirror of the ledger: judge where it stands, and say where it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from sluice.errors import GroupMoved, GroupOfAnotherLedger
+from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Skip, Window, parse_ranges
+from sluice.ledger.state import LedgerState
+from sluice.offsets import GroupOffset, Partition
+
+_WAYS = "Then: sluice realign FILE --to ledger (set the group back), or --to group (skip ahead, open to a backfill)"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What Sluice writes beside a committed offset: whose it is, and which entry ended there."""
+
+    ledger_id: str
+    entry: int
+
+    def __str__(self) -> str:
+        return f"sluice {self.ledger_id} {self.entry}"
+
+    @classmethod
+    def parse(cls, metadata: str) -> Self | None:
+        match metadata.split(" "):
+            case ["sluice", ledger_id, entry] if entry.isdigit():
+                return cls(ledger_id, int(entry))
+        return None
+
+
+def group_offsets(state: LedgerState, partitions: list[Partition]) -> list[GroupOffset]:
+    """Return where the group should stand: at the end of what is contiguous and delivered."""
+    return [
+        GroupOffset(partition=partition, offset=at.offset, metadata=str(Mark(state.ledger_id, at.entry)))
+        for partition, at in sorted(state.committable(partitions).items())
+    ]
+
+
+def ahead_of(committed: Mapping[Partition, GroupOffset], wanted: list[GroupOffset]) -> list[GroupOffset]:
+    """Return those of `wanted` that move the group forward; it is never driven back."""
+    return [item for item in wanted if item.partition not in committed or committed[item.partition].offset < item.offset]
+
+
+def check_group(
+    state: LedgerState, group: str, committed: Mapping[Partition, GroupOffset], entry: Callable[[int], Entry]
+) -> None:
+    """Check that the group is absent, or at a boundary of this ledger.
+
+    Args:
+        entry: reads an entry of the ledger by its number.
+
+    Raises:
+        GroupOfAnotherLedger, GroupMoved: see there.
+    """
+    for partition, at in sorted(committed.items()):
+        mark = Mark.parse(at.metadata)
+        if mark is not None and mark.ledger_id != state.ledger_id:
+            raise _of_another(group, at, mark)
+        stands = state.committable([partition])[partition].offset
+        if at.offset != stands and not (mark and _is_boundary(state, mark, at, entry)):
+            raise GroupMoved(
+                f"The group {group} stands at {partition} offset {at.offset}, where this ledger never put it (it stands at {stands})",
+                f"Find out who moved it. {_WAYS}",
+            )
+
+
+def check_group_before_genesis(group: str, committed: Mapping[Partition, GroupOffset], starts: Mapping[Partition, int]) -> None:
+    """Check, for a pipeline without a ledger, that the group is not somebody else's.
+
+    Raises:
+        GroupOfAnotherLedger, GroupMoved: see there.
+    """
+    for partition, at in sorted(committed.items()):
+        mark = Mark.parse(at.metadata)
+        if mark is not None:
+            raise _of_another(group, at, mark)
+        if at.offset != starts.get(partition, at.offset):
+            raise GroupMoved(
+                f"The group {group} stands at {partition} offset {at.offset}, and this new pipeline would start at {starts[partition]}",
+                "Set source.kafka.start to group to go on where it stands, or name another group",
+            )
+
+
+def _of_another(group: str, at: GroupOffset, mark: Mark) -> GroupOfAnotherLedger:
+    return GroupOfAnotherLedger(
+        f"The group {group} at {at.partition} offset {at.offset} belongs to another ledger ({mark.ledger_id})",
+        "Was the pipeline renamed, or its store replaced? Give it back its name and store, or another group",
+    )
+
+
+def _is_boundary(state: LedgerState, mark: Mark, at: GroupOffset, entry: Callable[[int], Entry]) -> bool:
+    if mark.entry >= state.next_number:
+        return False
+    match entry(mark.entry):
+        case Genesis() | Pin() as start:
+            return any(
+                item.positions.get(at.partition.number, 0) == at.offset for item in start.topics if item.topic == at.partition.topic
+            )
+        case Window() | Derived() as sealed:
+            return any(item.range.partition == at.partition and item.stop == at.offset for item in sealed.ranges)
+        case Skip() as skip:
+            return any(item.partition == at.partition and item.stop == at.offset for item in parse_ranges(skip.ranges))
+    return False

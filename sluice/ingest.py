@@ -1,0 +1,172 @@
+"""The story of an ingest run: finish what was sealed, then drain what was planned, in order, and prove it.
+
+The verbs are handed in, so that one story serves the flow, whose verbs are Prefect's tasks, and the bare library.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sluice.delivery import PartName, Receipt
+from sluice.errors import Held, LedgerMoved, SluiceError
+from sluice.ledger.entries import Sealed
+from sluice.offsets import OffsetRange
+from sluice.planning import Plan
+from sluice.report import Committed, RunReport, State, WindowReport
+
+Window = tuple[OffsetRange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a run has to do.
+
+    Attributes:
+        unfinished: entries that were sealed and are not settled, by number, with the receipts that there are.
+        held: why nothing may be planned behind what there is; None where the plan holds.
+    """
+
+    plan: Plan
+    unfinished: tuple[WindowReport, ...]
+    held: Held | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A window that was read and sealed.
+
+    Attributes:
+        left: what a read that was cut short left of the planned window; comes next, before the window behind it.
+        held: why the window waits for a person; None where it goes out.
+    """
+
+    number: int
+    entry: Sealed
+    left: Window
+    held: Held | None
+
+
+class Verbs(Protocol):
+    """What a run can do; each hands over one small value."""
+
+    def plan(self) -> Planned: ...
+    def stage(self, window: Window) -> Staged: ...
+    def deliver(self, name: PartName) -> Receipt: ...
+    def commit(self, settled: Sequence[int]) -> Committed: ...
+    def record(self, report: RunReport) -> None: ...
+
+
+def ingest(verbs: Verbs, report: RunReport, *, parallel_windows: int) -> RunReport:
+    """Run the pipeline once and return what it did.
+
+    A run that is held or fails returns its report too: what was settled before is committed and recorded all the same.
+
+    Args:
+        report: of a run that has done nothing yet.
+        parallel_windows: windows in hand at once, at most: the next is read while earlier ones are uploaded.
+    """
+    with _Deliveries(verbs, report, parallel_windows) as work:
+        try:
+            _drain(verbs, work)
+        except SluiceError as error:
+            work.finish(quietly=True)
+            state: State = "held" if isinstance(error, Held) else "failed"
+            work.report = replace(work.report, state=state, message=str(error))
+        verbs.record(work.report)
+        return work.report
+
+
+def _drain(verbs: Verbs, work: _Deliveries) -> None:
+    planned = verbs.plan()
+    work.report = replace(work.report, planned=planned.plan.ranges)
+    for unfinished in planned.unfinished:
+        work.take(unfinished)
+    work.finish()
+    if planned.held is not None:
+        raise planned.held
+    while (again := _drain_plan(verbs, work, planned.plan)) is not None:
+        planned = again
+    work.finish()
+
+
+def _drain_plan(verbs: Verbs, work: _Deliveries, plan: Plan) -> Planned | None:
+    """Take the windows of a plan; return another plan where another run went on in the ledger meanwhile."""
+    windows = deque(plan.windows)
+    while windows:
+        try:
+            staged = verbs.stage(windows.popleft())
+        except LedgerMoved:
+            work.finish()
+            return verbs.plan()
+        if staged.left:
+            windows.appendleft(staged.left)
+        work.take(WindowReport(number=staged.number, entry=staged.entry, sealed_here=True))
+        if staged.held is not None:
+            work.finish()
+            raise staged.held
+    return None
+
+
+class _Deliveries:
+    """The windows in hand: their parts go out in threads; what is settled is committed between two reads."""
+
+    def __init__(self, verbs: Verbs, report: RunReport, parallel_windows: int) -> None:
+        self.report = report
+        self._verbs = verbs
+        self._most = parallel_windows
+        self._threads = ThreadPoolExecutor(parallel_windows, thread_name_prefix="deliver")
+        self._waiting: dict[Future[Receipt], int] = {}
+
+    def __enter__(self) -> _Deliveries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def take(self, window: WindowReport) -> None:
+        """Begin to deliver a window, as soon as there is room for it."""
+        while len(set(self._waiting.values())) >= self._most:
+            self._collect()
+        self.report = self.report.with_window(window)
+        if window.entry.held or window.is_delivered:
+            self._commit([])
+            return
+        there = {receipt.part for receipt in window.receipts}
+        for part in range(len(window.entry.parts)):
+            if part not in there:
+                self._submit(PartName(entry=window.number, part=part))
+
+    def finish(self, *, quietly: bool = False) -> None:
+        """Wait until everything in hand is delivered; the first error is raised when the rest is done, or not at all."""
+        errors: list[SluiceError] = []
+        while self._waiting:
+            try:
+                self._collect()
+            except SluiceError as error:
+                errors.append(error)
+        if errors and not quietly:
+            raise errors[0]
+
+    def _submit(self, name: PartName) -> None:
+        # A copy of the context goes along: whoever runs the verb finds there which run it belongs to.
+        future = self._threads.submit(contextvars.copy_context().run, self._verbs.deliver, name)
+        self._waiting[future] = name.entry
+
+    def _collect(self) -> None:
+        """Wait for one part at least, and commit what it settled."""
+        done, _ = wait(self._waiting, return_when=FIRST_COMPLETED)
+        future = next(iter(done))
+        self._waiting.pop(future)
+        receipt = future.result()
+        self.report = self.report.with_receipt(receipt)
+        window = next(item for item in self.report.windows if item.number == receipt.entry)
+        if window.is_delivered:
+            self._commit([window.number])
+
+    def _commit(self, settled: Sequence[int]) -> None:
+        self.report = self.report.with_commit(self._verbs.commit(settled))

@@ -1,0 +1,94 @@
+"""Checkpoints: where a ledger stands, so that a run need not read its whole history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from sluice.ledger.entries import ClaimWindow, Entry, Sealed, checked
+from sluice.ledger.state import LedgerState, OpenEntry, Position
+from sluice.offsets import OffsetRange, Partition
+
+StoredPosition = tuple[int, int, int | None]
+
+
+class Checkpoint(BaseModel):
+    """A ledger's state before entry `next_number`; partitions are keys such as `flights[3]`.
+
+    Attributes:
+        positions: offset, the entry that brought the ledger there, leader epoch.
+        open: for each entry that was not known to be settled, the positions before it.
+        claims: for each open claim, the ranges of the slots that were not decided.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    kind: Literal["checkpoint"] = "checkpoint"
+    ledger_id: str
+    pipeline: str
+    next_number: int
+    topics: dict[str, str]
+    starts: dict[str, int]
+    positions: dict[str, StoredPosition]
+    open: dict[int, dict[str, StoredPosition]]
+    claims: dict[int, dict[int, ClaimWindow]]
+    covered: dict[str, tuple[tuple[int, int], ...]]
+
+
+_CHECKPOINT: TypeAdapter[Checkpoint] = TypeAdapter(Checkpoint)
+
+
+def decode_checkpoint(key: str, data: bytes) -> Checkpoint:
+    return checked(key, data, _CHECKPOINT)
+
+
+def as_checkpoint(state: LedgerState) -> Checkpoint:
+    return Checkpoint(
+        ledger_id=state.ledger_id,
+        pipeline=state.pipeline,
+        next_number=state.next_number,
+        topics=dict(state.topics),
+        starts={str(key): value for key, value in state.starts.items()},
+        positions=_stored(state.positions),
+        open={number: _stored(item.before) for number, item in state.open.items()},
+        claims={number: dict(slots) for number, slots in state.claims.items()},
+        covered={str(key): parts for key, parts in state.covered.items()},
+    )
+
+
+def as_state(checkpoint: Checkpoint, entry: Callable[[int], Entry]) -> LedgerState:
+    """Restore a state; `entry` reads the open entries, which the checkpoint only names."""
+    return LedgerState(
+        ledger_id=checkpoint.ledger_id,
+        pipeline=checkpoint.pipeline,
+        next_number=checkpoint.next_number,
+        topics=checkpoint.topics,
+        starts={_partition(key): value for key, value in checkpoint.starts.items()},
+        positions=_restored(checkpoint.positions),
+        open={number: _open(number, entry(number), before) for number, before in checkpoint.open.items()},
+        claims=checkpoint.claims,
+        covered={_partition(key): parts for key, parts in checkpoint.covered.items()},
+    )
+
+
+def _open(number: int, entry: Entry, before: Mapping[str, StoredPosition]) -> OpenEntry:
+    assert isinstance(entry, Sealed)
+    return OpenEntry(number=number, entry=entry, before=_restored(before))
+
+
+def _stored(positions: Mapping[Partition, Position]) -> dict[str, StoredPosition]:
+    return {str(key): (item.offset, item.entry, item.leader_epoch) for key, item in positions.items()}
+
+
+def _restored(stored: Mapping[str, StoredPosition]) -> dict[Partition, Position]:
+    return {
+        _partition(key): Position(offset=offset, entry=entry, leader_epoch=epoch)
+        for key, (offset, entry, epoch) in stored.items()
+    }
+
+
+def _partition(text: str) -> Partition:
+    return OffsetRange.parse(f"{text} 0..0").partition

@@ -1,0 +1,153 @@
+"""The tries to send a part, beside its entry: an intent before each send, then its outcome, if it has a known one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from sluice.ledger.entries import checked, encode
+from sluice.ledger.keys import Keys
+from sluice.store import Store
+
+_READERS = 8
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    written_at: str
+
+
+class Intent(_Object):
+    """Written before a send.
+
+    Attributes:
+        duration_s: from when the intent was written, on the store's clock; the send is over by then, whatever happens.
+        resends: how many sends without a known outcome were before it, since a person last gave a word on the part.
+    """
+
+    kind: Literal["intent"] = "intent"
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    run: str
+    duration_s: float
+    resends: int
+
+
+class Outcome(_Object):
+    """How a send ended, where that is known. `released` is a person's word: send again.
+
+    Attributes:
+        intent: the id of the intent.
+        rows: that the destination took; None unless accepted.
+        reason: words of the destination or of a person; no value of a record.
+    """
+
+    kind: Literal["accepted", "refused", "released"]
+    intent: str
+    by: Literal["sender", "person"] = "sender"
+    status: int | None = None
+    rows: int | None = None
+    reason: str = ""
+
+
+class Note(_Object):
+    """What the sender saw of a send that is over and has no known outcome. Nobody needs to wait for it any more."""
+
+    kind: Literal["note"] = "note"
+    intent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One try: its number, its intent, and what is known of its end."""
+
+    number: int
+    intent: Intent
+    outcome: Outcome | None
+    note: Note | None
+
+
+_INTENT: TypeAdapter[Intent] = TypeAdapter(Intent)
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+_NOTE: TypeAdapter[Note] = TypeAdapter(Note)
+
+
+class Deliveries:
+    """The deliveries of one pipeline's entries."""
+
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self._store = store
+        self._keys = keys
+
+    def of(self, entry: int, part: int) -> tuple[Delivery, ...]:
+        prefix = f"{self._keys.deliveries_of(entry)}{part:04}/"
+        found = {self._keys.delivery_numbers(key)[2:] for key in self._store.keys(prefix)}
+        return tuple(self._delivery(entry, part, n, found) for n, what in sorted(found) if what == "intent")
+
+    def intend(self, entry: int, part: int, number: int, intent: Intent) -> bool:
+        """Write an intent; False where another run took the number."""
+        data = encode(intent)
+        return self._store.put_once(self._keys.delivery(entry, part, number, "intent"), data) == data
+
+    def conclude(self, entry: int, part: int, number: int, outcome: Outcome) -> Outcome:
+        """Write an outcome and return the one that holds: a person's word may have come first."""
+        key = self._keys.delivery(entry, part, number, "outcome")
+        return checked(key, self._store.put_once(key, encode(outcome)), _OUTCOME)
+
+    def leave_note(self, entry: int, part: int, number: int, note: Note) -> None:
+        self._store.put_once(self._keys.delivery(entry, part, number, "note"), encode(note))
+
+    def is_over(self, entry: int, part: int, delivery: Delivery) -> bool:
+        """Whether the sender cannot be sending any more, by the store's clock."""
+        if delivery.note is not None or delivery.outcome is not None:
+            return True
+        written = self._store.stat(self._keys.delivery(entry, part, delivery.number, "intent"))
+        if written is None:
+            return True
+        return self._store.now_s() > written.modified_s + delivery.intent.duration_s + self._store.clock_error_s
+
+    def accepted(self, entries: Iterable[int]) -> dict[int, dict[int, Outcome]]:
+        """Return the accepted outcome of each part of these entries that has one: by entry, then part."""
+        wanted = sorted(set(entries))
+        if not wanted:
+            return {}
+        keys = [key for key in self._listed(wanted) if key.endswith(".outcome.json")]
+        found: dict[int, dict[int, Outcome]] = {number: {} for number in wanted}
+        with ThreadPoolExecutor(_READERS) as readers:
+            for key, outcome in zip(keys, readers.map(self._outcome, keys), strict=True):
+                entry, part, _, _ = self._keys.delivery_numbers(key)
+                if outcome is not None and outcome.kind == "accepted":
+                    found[entry][part] = outcome
+        return found
+
+    def _listed(self, wanted: list[int]) -> Iterable[str]:
+        """List the deliveries of these entries: their neighbours' come along, which costs less than a listing each."""
+        among = set(wanted)
+        for key in self._store.keys(self._keys.deliveries, after=self._keys.deliveries_of(wanted[0])):
+            entry = self._keys.delivery_numbers(key)[0]
+            if entry in among:
+                yield key
+
+    def _delivery(self, entry: int, part: int, number: int, found: set[tuple[int, str]]) -> Delivery:
+        def stored(what: str) -> tuple[str, bytes | None]:
+            key = self._keys.delivery(entry, part, number, what)
+            return key, self._store.read(key) if (number, what) in found else None
+
+        (intent_key, intent), (outcome_key, outcome), (note_key, note) = map(stored, ("intent", "outcome", "note"))
+        return Delivery(
+            number=number,
+            intent=checked(intent_key, intent or b"", _INTENT),
+            outcome=checked(outcome_key, outcome, _OUTCOME) if outcome else None,
+            note=checked(note_key, note, _NOTE) if note else None,
+        )
+
+    def _outcome(self, key: str) -> Outcome | None:
+        data = self._store.read(key)
+        return checked(key, data, _OUTCOME) if data else None

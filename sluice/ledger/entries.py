@@ -1,0 +1,262 @@
+"""The objects of the ledger, as they stand in the store: one JSON object each, with the number of its format in it.
+
+docs/ledger.md is this file in words. A change of shape is a new number, and the old one stays readable for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from sluice.errors import LedgerDamaged, LedgerOfAnotherVersion
+from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
+
+FORMAT = 1
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TopicStart(_Object):
+    """Where a topic is taken up.
+
+    Attributes:
+        topic_id: Kafka's id of the topic.
+        positions: the first offset of each partition that there was; one that appears later starts at 0.
+    """
+
+    topic: str
+    topic_id: str
+    positions: dict[int, int]
+
+
+class LedgerRange(_Object):
+    """A range of an entry, with what became of each of its offsets."""
+
+    topic: str
+    partition: int
+    start: int
+    stop: int
+    topic_id: str
+    leader_epoch: int | None = None
+    balance: dict[str, int]
+
+    @classmethod
+    def of(cls, counted: CountedRange, topic_id: str) -> Self:
+        partition, balance = counted.range.partition, counted.balance.as_dict()
+        return cls(
+            topic=partition.topic, partition=partition.number, start=counted.range.start, stop=counted.range.stop,
+            topic_id=topic_id, leader_epoch=counted.leader_epoch, balance=balance,
+        )  # fmt: skip
+
+    @property
+    def range(self) -> OffsetRange:
+        return OffsetRange(Partition(self.topic, self.partition), self.start, self.stop)
+
+    @property
+    def counted(self) -> CountedRange:
+        return CountedRange(range=self.range, balance=Balance(**self.balance), leader_epoch=self.leader_epoch)
+
+
+class StagedFile(_Object):
+    """A Parquet file in the store.
+
+    Attributes:
+        sha256: of the file's bytes.
+        content: the hash of the canonical rows, which does not depend on the Parquet writer; None for raw records.
+    """
+
+    key: str
+    rows: int
+    bytes: int
+    sha256: str
+    content: str | None = None
+
+
+class Destination(_Object):
+    """Where the rows go, resolved when the entry was sealed; the pipeline file may say otherwise by then.
+
+    Attributes:
+        key: the object's key on the import path; None on the SDK path.
+    """
+
+    path: Literal["sdk", "object_store"]
+    connection: str
+    space: str
+    model: str
+    type: Literal["binary_classification", "regression"]
+    environment: Literal["production"]
+    key: str | None = None
+
+
+class Part(_Object):
+    """The rows of an entry that go out in one send: on the SDK path those of one model version."""
+
+    version: str | None = None
+    rows: int
+
+
+class _Entry(_Object):
+    format: Literal[1] = 1
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    written_at: str
+    run: str
+
+
+class Genesis(_Entry):
+    """Entry 0: its id is the ledger's, its starts are resolved once, so that `start: latest` cannot drift."""
+
+    kind: Literal["genesis"] = "genesis"
+    pipeline: str
+    topics: tuple[TopicStart, ...]
+
+
+class Pin(_Entry):
+    """A topic that was added to the pipeline file is taken up, before any of it is read."""
+
+    kind: Literal["pin"] = "pin"
+    topics: tuple[TopicStart, ...]
+
+
+class _Delivered(_Entry):
+    """What window, slot and derived entries have in common: ranges, files, parts and where they go.
+
+    Attributes:
+        staged: the rows that go out; None where there are none.
+        rejected: the records that were rejected, raw.
+        raw: every record of a held window, raw, so that it can be taken again after retention.
+        held: why the entry waits for a person; None where it does not.
+    """
+
+    ranges: tuple[LedgerRange, ...]
+    staged: StagedFile | None = None
+    rejected: StagedFile | None = None
+    raw: StagedFile | None = None
+    parts: tuple[Part, ...] = ()
+    destination: Destination
+    pipeline_sha256: str
+    held: str | None = None
+
+    @property
+    def balance(self) -> Balance:
+        return sum((item.counted.balance for item in self.ranges), Balance())
+
+
+class Window(_Delivered):
+    """The next offsets of some partitions, each from where the ledger stands."""
+
+    kind: Literal["window"] = "window"
+
+
+class Slot(_Delivered):
+    """One window of a claim, sealed: not an entry of the log but an object of its own."""
+
+    kind: Literal["slot"] = "slot"
+    claim: int
+    slot: int
+
+
+class VoidSlot(_Entry):
+    """A window of a claim that will not be taken: its ranges are free again."""
+
+    kind: Literal["void"] = "void"
+    claim: int
+    slot: int
+
+
+class ClaimWindow(_Object):
+    """The ranges of one slot, as `flights[3] 1200..1700`."""
+
+    ranges: tuple[str, ...]
+
+
+class Claim(_Entry):
+    """A backfill: windows of the past, fixed when it was claimed, each sealed in a slot of its own.
+
+    Attributes:
+        again: takes offsets that are in the ledger already, on purpose.
+    """
+
+    kind: Literal["claim"] = "claim"
+    reason: str
+    windows: tuple[ClaimWindow, ...]
+    again: bool = False
+
+
+class Derived(_Delivered):
+    """Rows of an earlier entry once more, or the end of a held one.
+
+    Attributes:
+        origin: the earlier entry's number.
+        slot: of the origin, where that is a claim.
+        purpose: one origin row goes out at most once for each. `deliver`, `redo` and `drop` end a held entry.
+        rows: which of the origin's.
+    """
+
+    kind: Literal["derived"] = "derived"
+    origin: int
+    slot: int | None = None
+    purpose: Literal["deliver", "redo", "drop", "replay", "redeliver", "rejected"]
+    rows: Literal["staged", "rejected", "all", "none"]
+    reason: str
+
+
+class Skip(_Entry):
+    """Moves positions forward without delivery; what it left is open to a backfill."""
+
+    kind: Literal["skip"] = "skip"
+    ranges: tuple[str, ...]
+    reason: str
+
+
+Entry = Annotated[Genesis | Pin | Window | Claim | Derived | Skip, Field(discriminator="kind")]
+Sealed = Window | Derived
+Stored = TypeVar("Stored")
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+_SLOT: TypeAdapter[Slot | VoidSlot] = TypeAdapter(Annotated[Slot | VoidSlot, Field(discriminator="kind")])
+
+
+def encode(stored: BaseModel) -> bytes:
+    return stored.model_dump_json(indent=1, exclude_none=True).encode()
+
+
+def decode(key: str, data: bytes) -> Entry:
+    """Read an entry of the log.
+
+    Raises:
+        LedgerOfAnotherVersion, LedgerDamaged: see there.
+    """
+    return checked(key, data, _ENTRY)
+
+
+def decode_slot(key: str, data: bytes) -> Slot | VoidSlot:
+    return checked(key, data, _SLOT)
+
+
+def checked(key: str, data: bytes, shape: TypeAdapter[Stored]) -> Stored:
+    """Read any object of the ledger, after a look at its format."""
+    try:
+        found = json.loads(data)["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerDamaged(f"{key} is no object of a ledger") from error
+    if found != FORMAT:
+        raise LedgerOfAnotherVersion(f"{key} has format {found}, this Sluice knows {FORMAT}", "Install a newer Sluice")
+    try:
+        return shape.validate_json(data)
+    except pydantic.ValidationError as error:
+        where = ".".join(str(step) for step in error.errors()[0]["loc"])
+        raise LedgerDamaged(f"{key} cannot be read at {where}") from error
+
+
+def parse_ranges(texts: Iterable[str]) -> tuple[OffsetRange, ...]:
+    return tuple(OffsetRange.parse(text) for text in texts)
+
+
+def as_json(stored: BaseModel) -> dict[str, Any]:
+    return stored.model_dump(mode="json", exclude_none=True)

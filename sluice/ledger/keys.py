@@ -1,0 +1,52 @@
+"""The names of the ledger's objects in the store, and of the staged files beside it."""
+
+from __future__ import annotations
+
+from sluice.offsets import OffsetRange
+
+_LAST = 10**12 - 1
+
+
+class Keys:
+    """Names under one pipeline. Numbers are padded, so that a listing's order is theirs."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self.root = f"ledger/{pipeline}/"
+        self.entries = f"{self.root}entries/"
+        self.deliveries = f"{self.root}deliveries/"
+        self.checkpoints = f"{self.root}checkpoints/"
+        self.staged = f"staged/{pipeline}/"
+
+    def entry(self, number: int) -> str:
+        return f"{self.entries}{number:012}.json"
+
+    def entry_number(self, key: str) -> int:
+        return int(key.removeprefix(self.entries).removesuffix(".json"))
+
+    def slot(self, claim: int, slot: int) -> str:
+        return f"{self.root}slots/{claim:012}/{slot:08}.json"
+
+    def checkpoint(self, next_number: int) -> str:
+        """Counted down, so that the newest comes first in a listing."""
+        return f"{self.checkpoints}{_LAST - next_number:012}.json"
+
+    def pipeline_file(self, sha256: str) -> str:
+        return f"{self.root}files/{sha256}.yaml"
+
+    def deliveries_of(self, entry: int) -> str:
+        return f"{self.deliveries}{entry:012}/"
+
+    def delivery(self, entry: int, part: int, number: int, what: str) -> str:
+        return f"{self.deliveries_of(entry)}{part:04}/{number:04}.{what}.json"
+
+    def delivery_numbers(self, key: str) -> tuple[int, int, int, str]:
+        """Read a delivery's key back: entry, part, number, and what of it."""
+        entry, part, name = key.removeprefix(self.deliveries).split("/")
+        number, what, _ = name.split(".")
+        return int(entry), int(part), int(number), what
+
+    def file(self, kind: str, first: OffsetRange, sha256: str) -> str:
+        """Name a staged file by its first range and its content, so that a retry lands on the same name."""
+        at = f"{first.partition.topic}/{first.partition.number}/{first.start:020}-{sha256[:32]}"
+        return f"{kind}/{self._pipeline}/{at}.parquet"

@@ -1,0 +1,169 @@
+"""The ledger in its store: load, append, seal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from sluice.errors import LedgerDamaged, LedgerMoved, WindowHeld
+from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
+from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, Window, decode, encode
+from sluice.ledger.keys import Keys
+from sluice.ledger.state import LedgerState, fold
+from sluice.steps import step
+from sluice.store import Store
+
+CHECKPOINT_EVERY = 100
+_READERS = 8
+
+
+class Ledger:
+    """The one append-only log of a pipeline. `state` is as of the last load, append or refresh."""
+
+    def __init__(self, store: Store, pipeline: str) -> None:
+        self._store = store
+        self.keys = Keys(pipeline)
+        self._state: LedgerState | None = None
+        self._checkpointed = 0
+
+    @property
+    def exists(self) -> bool:
+        return self._state is not None
+
+    @property
+    def state(self) -> LedgerState:
+        if self._state is None:
+            raise LookupError("this ledger has no genesis yet")
+        return self._state
+
+    def load(self) -> Ledger:
+        """Read the newest checkpoint and the entries behind it."""
+        newest = next(iter(self._store.keys(self.keys.checkpoints)), None)
+        if newest is not None:
+            checkpoint = decode_checkpoint(newest, self._present(newest))
+            self._state, self._checkpointed = as_state(checkpoint, self.entry), checkpoint.next_number
+        self.refresh()
+        return self
+
+    def refresh(self) -> None:
+        """Read the entries that came since."""
+        for number, entry in self._tail():
+            self._take(number, entry)
+        if self._state is not None and self._state.next_number - self._checkpointed >= CHECKPOINT_EVERY:
+            self.write_checkpoint()
+
+    def settle(self, numbers: list[int]) -> None:
+        """Note that these entries are settled, all their parts being accepted."""
+        self._state = self.state.settle(numbers)
+
+    def write_checkpoint(self) -> None:
+        self._store.put_once(self.keys.checkpoint(self.state.next_number), encode(as_checkpoint(self.state)))
+        self._checkpointed = self.state.next_number
+
+    def begin(self, genesis: Genesis) -> None:
+        """Write entry 0; where another run was first, its genesis holds."""
+        key = self.keys.entry(0)
+        self._take(0, decode(key, self._store.put_once(key, encode(genesis))))
+        self.refresh()
+
+    def entry(self, number: int) -> Entry:
+        key = self.keys.entry(number)
+        return decode(key, self._present(key))
+
+    def sealed(self, number: int) -> Sealed:
+        """Return a window or derived entry."""
+        if number in self.state.open:
+            return self.state.open[number].entry
+        entry = self.entry(number)
+        if not isinstance(entry, Sealed):
+            raise LedgerDamaged(f"Entry {number} of {self.state.pipeline} has nothing to deliver")
+        return entry
+
+    def append(self, entry: Entry, still_right: Callable[[LedgerState], bool]) -> int:
+        """Write an entry at the next number, as often as another run takes that number first.
+
+        Args:
+            still_right: whether the entry may be written where the ledger stands; asked before each try.
+
+        Raises:
+            LedgerMoved: it may not any more.
+        """
+        data = encode(entry)
+        while still_right(self.state):
+            number = self.state.next_number
+            if self._store.put_once(self.keys.entry(number), data) == data:
+                self._take(number, entry)
+                return number
+            step("ledger.taken", entry=number)
+            self.refresh()
+        raise LedgerMoved(f"Another run went on in the ledger of {self.state.pipeline} (entry {self.state.next_number - 1})")
+
+    def seal(self, window: Window) -> int:
+        """Decide a window: from here on its boundaries are fixed. Return its number.
+
+        Where the same window is there already, sealed by another run, that one's number is returned.
+
+        Raises:
+            LedgerMoved: its ranges do not start where the ledger stands any more: plan again.
+            WindowHeld: another run sealed a window that is held, and nothing goes behind one.
+        """
+        behind = self.state.next_number
+        try:
+            return self.append(window, lambda state: self._may_seal(state, window))
+        except LedgerMoved:
+            for number in range(behind, self.state.next_number):
+                there = self.entry(number)
+                if isinstance(there, Window) and _is_same(there, window):
+                    step("window.sealed_by_another", entry=number)
+                    return number
+            raise
+
+    def seal_slot(self, slot: Slot) -> Slot | None:
+        """Seal one window of a claim, or return None where the slot was decided before."""
+        data = encode(slot)
+        return slot if self._store.put_once(self.keys.slot(slot.claim, slot.slot), data) == data else None
+
+    def _may_seal(self, state: LedgerState, window: Window) -> bool:
+        if state.held:
+            raise held_error(state)
+        return state.continues(window)
+
+    def _take(self, number: int, entry: Entry) -> None:
+        if self._state is not None:
+            self._state = fold(self._state, entry)
+        elif number == 0 and isinstance(entry, Genesis):
+            self._state = LedgerState.begin(entry)
+        else:
+            raise LedgerDamaged(f"The ledger's first entry {self.keys.entry(number)} is no genesis")
+
+    def _tail(self) -> Iterator[tuple[int, Entry]]:
+        expected = self._state.next_number if self._state is not None else 0
+        after = self.keys.entry(expected - 1) if expected else ""
+        numbers = [self.keys.entry_number(key) for key in self._store.keys(self.keys.entries, after)]
+        if numbers != list(range(expected, expected + len(numbers))):
+            raise LedgerDamaged(f"Entries are missing from {self.keys.entries}: {expected} should come next")
+        with ThreadPoolExecutor(_READERS) as readers:
+            yield from zip(numbers, readers.map(self.entry, numbers), strict=True)
+
+    def _present(self, key: str) -> bytes:
+        data = self._store.read(key)
+        if data is None:
+            raise LedgerDamaged(f"{key} is missing")
+        return data
+
+
+def held_error(state: LedgerState) -> WindowHeld:
+    first = state.held[0]
+    ranges = ", ".join(str(item.range) for item in first.entry.ranges)
+    return WindowHeld(
+        f"Entry {first.number} of {state.pipeline} ({ranges}) is held: {first.entry.held}",
+        f"Look at its rejected records, then: sluice resolve FILE --entry {first.number} deliver|redo|drop --reason …",
+    )
+
+
+def _is_same(one: Window, other: Window) -> bool:
+    return _essence(one.ranges) == _essence(other.ranges) and one.staged == other.staged
+
+
+def _essence(ranges: tuple[LedgerRange, ...]) -> list[LedgerRange]:
+    return sorted(ranges, key=lambda item: item.range)

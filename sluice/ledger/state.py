@@ -1,0 +1,194 @@
+"""Where a ledger stands: a pure fold over its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sluice.errors import LedgerDamaged
+from sluice.ledger import coverage
+from sluice.ledger.entries import (
+    Claim, ClaimWindow, Derived, Entry, Genesis, Pin, Sealed, Skip, Slot, TopicStart, VoidSlot, Window, parse_ranges,
+)  # fmt: skip
+from sluice.offsets import OffsetRange, Partition
+
+_ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The next offset of a partition, and the number of the entry that brought the ledger there."""
+
+    offset: int
+    entry: int
+    leader_epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEntry:
+    """A sealed entry that is not known to be settled.
+
+    Attributes:
+        before: the position of each of its partitions before it: so far the group may go, and no further.
+    """
+
+    number: int
+    entry: Sealed
+    before: Mapping[Partition, Position]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerState:
+    """Where a ledger stands after its entry `next_number - 1`.
+
+    Attributes:
+        topics: topic ids.
+        starts: the first offset of each partition that genesis or a pin named.
+        positions: where each partition that was ever touched stands; ask `position`.
+        open: entries not known to be settled, by number.
+        claims: open claims with the slots that are not sealed yet, by number.
+        covered: what is in an entry, as merged ranges.
+    """
+
+    ledger_id: str
+    pipeline: str
+    next_number: int
+    topics: Mapping[str, str]
+    starts: Mapping[Partition, int]
+    positions: Mapping[Partition, Position]
+    open: Mapping[int, OpenEntry] = field(default_factory=dict)
+    claims: Mapping[int, Mapping[int, ClaimWindow]] = field(default_factory=dict)
+    covered: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, genesis: Genesis) -> LedgerState:
+        empty = cls(ledger_id=genesis.id, pipeline=genesis.pipeline, next_number=1, topics={}, starts={}, positions={})
+        return _pinned(empty, genesis.topics, 0)
+
+    def position(self, partition: Partition) -> Position:
+        """Return where the partition stands; one that nobody named yet stands at 0.
+
+        Raises:
+            KeyError: its topic was never pinned.
+        """
+        if partition.topic not in self.topics:
+            raise KeyError(partition.topic)
+        return self.positions.get(partition) or Position(offset=0, entry=0)
+
+    def continues(self, entry: Sealed) -> bool:
+        """Whether each range of a window starts where the ledger stands."""
+        return all(
+            item.topic in self.topics
+            and item.topic_id == self.topics[item.topic]
+            and self.position(item.range.partition).offset == item.start
+            for item in entry.ranges
+        )
+
+    @property
+    def held(self) -> tuple[OpenEntry, ...]:
+        """The entries that wait for a person's word on their rejected share."""
+        return tuple(item for item in self.open.values() if item.entry.held)
+
+    def committable(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
+        """Return how far the group may go: to the first open entry of each partition, or to where the ledger stands."""
+        found = {partition: self.position(partition) for partition in partitions}
+        for number in sorted(self.open, reverse=True):
+            found |= {key: value for key, value in self.open[number].before.items() if key in found}
+        return found
+
+    def settle(self, numbers: Iterable[int]) -> LedgerState:
+        gone = set(numbers)
+        return replace(self, open={number: item for number, item in self.open.items() if number not in gone})
+
+
+def fold(state: LedgerState, entry: Entry) -> LedgerState:
+    """Return the state behind the next entry.
+
+    Raises:
+        LedgerDamaged: the entry does not continue the chain.
+    """
+    return replace(_after(state, entry, state.next_number), next_number=state.next_number + 1)
+
+
+def _after(state: LedgerState, entry: Entry, number: int) -> LedgerState:
+    match entry:
+        case Genesis():
+            raise LedgerDamaged(f"Entry {number} of {state.pipeline} is a second genesis")
+        case Pin():
+            return _pinned(state, entry.topics, number)
+        case Window():
+            return _with_window(state, entry, number)
+        case Derived():
+            return _with_derived(state, entry, number)
+        case Skip():
+            return _with_skip(state, entry, number)
+        case Claim():
+            return replace(state, claims={**state.claims, number: dict(enumerate(entry.windows))})
+
+
+def fold_slot(state: LedgerState, slot: Slot | VoidSlot) -> LedgerState:
+    """Return the state with one more slot of an open claim decided; a slot that is known already changes nothing."""
+    waiting = dict(state.claims.get(slot.claim, {}))
+    if slot.slot not in waiting:
+        return state
+    planned = parse_ranges(waiting.pop(slot.slot).ranges)
+    claims = {**state.claims, slot.claim: waiting}
+    covered = state.covered if isinstance(slot, VoidSlot) else coverage.add(state.covered, planned)
+    return replace(state, claims={number: slots for number, slots in claims.items() if slots}, covered=covered)
+
+
+def _pinned(state: LedgerState, topics: Iterable[TopicStart], number: int) -> LedgerState:
+    starts = {Partition(item.topic, at): offset for item in topics for at, offset in item.positions.items()}
+    positions = {partition: Position(offset=offset, entry=number) for partition, offset in starts.items()}
+    return replace(
+        state,
+        topics={**state.topics, **{item.topic: item.topic_id for item in topics}},
+        starts={**state.starts, **starts},
+        positions={**state.positions, **positions},
+    )
+
+
+def _with_window(state: LedgerState, entry: Window, number: int) -> LedgerState:
+    if not state.continues(entry):
+        raise LedgerDamaged(f"Entry {number} of {state.pipeline} does not start where the ledger stands")
+    before = {item.range.partition: state.position(item.range.partition) for item in entry.ranges}
+    reached = {
+        item.range.partition: Position(
+            offset=item.stop,
+            entry=number,
+            leader_epoch=before[item.range.partition].leader_epoch if item.leader_epoch is None else item.leader_epoch,
+        )
+        for item in entry.ranges
+    }
+    covered = coverage.add(state.covered, [item.range for item in entry.ranges])
+    after = replace(state, positions={**state.positions, **reached}, covered=covered)
+    return _opened(after, OpenEntry(number=number, entry=entry, before=before))
+
+
+def _with_derived(state: LedgerState, entry: Derived, number: int) -> LedgerState:
+    if entry.purpose not in _ENDS_A_HELD_ENTRY:
+        return _opened(state, OpenEntry(number=number, entry=entry, before={}))
+    origin = state.open.get(entry.origin)
+    if origin is None or not origin.entry.held:
+        raise LedgerDamaged(f"Entry {number} of {state.pipeline} ends entry {entry.origin}, which is not held")
+    return _opened(state.settle([entry.origin]), OpenEntry(number=number, entry=entry, before=origin.before))
+
+
+def _opened(state: LedgerState, item: OpenEntry) -> LedgerState:
+    """Keep an entry open that has something to deliver, or that waits for a person."""
+    if not item.entry.parts and not item.entry.held:
+        return state
+    return replace(state, open={**state.open, item.number: item})
+
+
+def _with_skip(state: LedgerState, entry: Skip, number: int) -> LedgerState:
+    reached: dict[Partition, Position] = {}
+    for skipped in parse_ranges(entry.ranges):
+        _check_skip(state, skipped, number)
+        reached[skipped.partition] = Position(offset=skipped.stop, entry=number)
+    return replace(state, positions={**state.positions, **reached})
+
+
+def _check_skip(state: LedgerState, skipped: OffsetRange, number: int) -> None:
+    if skipped.partition.topic not in state.topics or state.position(skipped.partition).offset != skipped.start:
+        raise LedgerDamaged(f"Entry {number} of {state.pipeline} skips {skipped}, which is not where the ledger stands")

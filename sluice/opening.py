@@ -1,0 +1,160 @@
+"""From a pipeline file and settings to an opened run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sluice.clock import SystemClock
+from sluice.destinations.sdk import Outcome, SdkDestination, Target
+from sluice.ledger import entries
+from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
+from sluice.parts import Parts, RunOptions
+from sluice.pipeline import Pipeline
+from sluice.pipeline_file import LoadedPipeline, find_pipeline, load_pipeline
+from sluice.records import ReadRange
+from sluice.run import Run
+from sluice.settings import Settings
+from sluice.sources.kafka import KafkaSource
+from sluice.sources.kafka_reader import Reader
+from sluice.sources.limits import ReadLimits
+from sluice.store import open_store
+
+
+@contextmanager
+def opened_run(
+    loaded: LoadedPipeline, settings: Settings, run_id: str, options: RunOptions | None = None
+) -> Iterator[Run]:
+    """Open everything that a run needs, and close it behind.
+
+    Raises:
+        WrongSettings: something is not set; nothing was opened.
+    """
+    settings.require("kafka", "store", "arize")
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
+        parts = Parts(
+            store=open_store(settings.store),
+            source=stack.enter_context(_kafka(loaded.pipeline, settings)),
+            destination=stack.enter_context(_arize(loaded.pipeline, settings)),
+            clock=SystemClock(),
+            scratch=scratch,
+        )
+        yield Run(loaded, parts, run_id, options)
+
+
+def pipeline_called(name_or_path: str, settings: Settings | None = None) -> LoadedPipeline:
+    """Load a pipeline by its name, or by the path of its file.
+
+    Raises:
+        WrongPipelineFile, WrongSettings: see there.
+    """
+    found = settings or Settings.from_environment(os.environ)
+    return load_pipeline(find_pipeline(name_or_path, found.pipelines))
+
+
+class KafkaWindows:
+    """Kafka as a run needs it: one reader for all windows, made when the first is read, made anew after an error."""
+
+    def __init__(self, source: KafkaSource, pipeline: Pipeline) -> None:
+        limits = pipeline.limits
+        self._source = source
+        self._on_expired = pipeline.policies.on_expired
+        self._limits = ReadLimits(
+            max_records=limits.max_records, max_bytes=limits.max_bytes, max_seconds=limits.max_seconds
+        )
+        self._reader: Reader | None = None
+        self.stop = threading.Event()
+
+    def snapshot(self, topics: Sequence[str]) -> dict[Partition, Bounds]:
+        return self._source.snapshot(topics)
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        return self._source.topic_ids(topics)
+
+    def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
+        return self._source.offsets_at(partitions, timestamp_ms)
+
+    def committed(self, partitions: Sequence[Partition]) -> dict[Partition, GroupOffset]:
+        return self._source.committed(partitions)
+
+    def commit(self, offsets: Sequence[GroupOffset]) -> None:
+        self._source.commit(offsets)
+
+    def read(self, ranges: Sequence[OffsetRange], epochs: Mapping[Partition, int]) -> list[ReadRange]:
+        if self._reader is None:
+            self._reader = self._source.reader(stop=self.stop)
+        try:
+            return self._reader.read(ranges, limits=self._limits, on_expired=self._on_expired, epochs=epochs)
+        except BaseException:
+            # What it had read ahead is in doubt: a retry begins with a new consumer at the ledger's position.
+            self._reader.close()
+            self._reader = None
+            raise
+
+
+class ArizeBySdk:
+    """Arize as a run needs it, by the SDK path; its senders start when there is something to send."""
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        arize = settings.arize
+        self._space = arize.space_id
+        self._sdk = SdkDestination(
+            api_key=arize.api_key,
+            host=arize.host,
+            port=arize.port,
+            scheme=arize.scheme,
+            parallel=pipeline.limits.parallel_windows,
+        )
+        self._is_ready = False
+        self._lock = threading.Lock()
+
+    def resolve(self, pipeline: Pipeline) -> entries.Destination:
+        arize = pipeline.arize
+        return entries.Destination(
+            path=arize.path,
+            connection=arize.connection,
+            space=self._space,
+            model=arize.model,
+            type=arize.type,
+            environment=arize.environment,
+        )
+
+    def get_ready(self) -> None:
+        with self._lock:
+            if not self._is_ready:
+                self._sdk.__enter__()
+                self._is_ready = True
+
+    def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Outcome:
+        self.get_ready()
+        target = Target(
+            space_id=to.space, model=to.model, type=to.type, environment=to.environment, version=part.version
+        )
+        return self._sdk.send(file, target, rows=part.rows, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        self._sdk.__exit__()
+
+
+@contextmanager
+def _kafka(pipeline: Pipeline, settings: Settings) -> Iterator[KafkaWindows]:
+    with KafkaSource(settings.kafka, group=pipeline.source.kafka.group) as source:
+        windows = KafkaWindows(source, pipeline)
+        try:
+            yield windows
+        finally:
+            windows.stop.set()
+
+
+@contextmanager
+def _arize(pipeline: Pipeline, settings: Settings) -> Iterator[ArizeBySdk]:
+    destination = ArizeBySdk(pipeline, settings)
+    try:
+        yield destination
+    finally:
+        destination.close()

@@ -1,0 +1,154 @@
+"""The first verb of a run: see where ledger, topics and group stand, and plan from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sluice.clock import timestamp
+from sluice.errors import TopicMissing, TopicRecreated
+from sluice.group import check_group, check_group_before_genesis
+from sluice.ledger import Ledger, LedgerState, entries
+from sluice.ledger.state import fold
+from sluice.offsets import Bounds, GroupOffset, Partition
+from sluice.parts import Parts, RunOptions
+from sluice.pipeline import Pipeline
+from sluice.planning import Plan, backlog_of, check_bounds, plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where everything stands, from one snapshot.
+
+    Attributes:
+        state: of the ledger; of the one that a first run would begin, where there is none.
+        bounds: of every partition of the pipeline's topics.
+        partitions: those that the pipeline reads.
+        committed: where the group stands.
+    """
+
+    state: LedgerState
+    bounds: Mapping[Partition, Bounds]
+    partitions: tuple[Partition, ...]
+    committed: Mapping[Partition, GroupOffset]
+
+
+class Outlook:
+    """Sees where a pipeline stands. It writes only to take up topics that the ledger does not know."""
+
+    def __init__(self, pipeline: Pipeline, ledger: Ledger, parts: Parts, run_id: str) -> None:
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._parts = parts
+        self._run_id = run_id
+        self._kafka = pipeline.source.kafka
+
+    def look(self, *, write: bool) -> Standing:
+        """Take the snapshot. With `write`, a ledger that does not know a topic yet takes it up for good.
+
+        Raises:
+            SluiceError: a topic, a partition or an authorization is missing.
+        """
+        bounds = self._parts.source.snapshot(self._kafka.topics)
+        state = self._state(bounds, write=write)
+        partitions = self._partitions(state, bounds)
+        committed = self._parts.source.committed(partitions)
+        return Standing(state=state, bounds=bounds, partitions=partitions, committed=committed)
+
+    def check(self, standing: Standing) -> None:
+        """Check that ledger, topics and group agree.
+
+        Raises:
+            SluiceError: they do not; nothing was read.
+        """
+        state = standing.state
+        if self._ledger.exists:
+            check_group(state, self._kafka.group, standing.committed, self._ledger.entry)
+        for partition in standing.partitions:
+            check_bounds(
+                state.position(partition).offset,
+                standing.bounds[partition],
+                state.topics[partition.topic],
+                on_expired=self._pipeline.policies.on_expired,
+            )
+
+    def plan(self, standing: Standing, options: RunOptions) -> Plan:
+        """Plan the windows from where the ledger stands to the snapshot's end, or to the options' bounds."""
+        positions = {item: standing.state.position(item).offset for item in standing.partitions}
+        limits = self._pipeline.limits
+        bounds = self._bounded(standing, positions, options)
+        return plan(
+            backlog_of(positions, bounds),
+            max_records=limits.max_records,
+            max_windows=limits.max_windows if options.max_windows is None else options.max_windows,
+        )
+
+    def is_ours(self, partition: Partition) -> bool:
+        chosen = self._kafka.partitions
+        return partition.topic in self._kafka.topics and (chosen == "all" or partition.number in chosen)
+
+    def _bounded(self, standing: Standing, positions: Mapping[Partition, int], options: RunOptions) -> Mapping[Partition, Bounds]:
+        if options.until is None:
+            return standing.bounds
+        until = self._parts.source.offsets_at(standing.partitions, int(options.until.timestamp() * 1000))
+        return {
+            item: replace(standing.bounds[item], end=max(positions[item], min(standing.bounds[item].end, until[item])))
+            for item in standing.partitions
+        }
+
+    def _state(self, bounds: Mapping[Partition, Bounds], *, write: bool) -> LedgerState:
+        """The ledger's state with every topic of the file in it: by a genesis, or a pin for those that were added."""
+        known = self._ledger.state.topics if self._ledger.exists else {}
+        new = [topic for topic in self._kafka.topics if topic not in known]
+        if not new:
+            return self._ledger.state
+        starts = self._starts([item for item in bounds if item.topic in new], bounds)
+        topics = tuple(_topic_start(topic, starts, bounds) for topic in new)
+        return self._pin(topics, write=write) if self._ledger.exists else self._begin(topics, starts, write=write)
+
+    def _begin(self, topics: tuple[entries.TopicStart, ...], starts: Mapping[Partition, int], *, write: bool) -> LedgerState:
+        check_group_before_genesis(self._kafka.group, self._parts.source.committed(list(starts)), starts)
+        genesis = entries.Genesis(written_at=self._now(), run=self._run_id, pipeline=self._pipeline.name, topics=topics)
+        if not write:
+            return LedgerState.begin(genesis)
+        self._ledger.begin(genesis)
+        return self._ledger.state
+
+    def _pin(self, topics: tuple[entries.TopicStart, ...], *, write: bool) -> LedgerState:
+        pin = entries.Pin(written_at=self._now(), run=self._run_id, topics=topics)
+        if not write:
+            return fold(self._ledger.state, pin)
+        self._ledger.append(pin, lambda state: not any(item.topic in state.topics for item in topics))
+        return self._ledger.state
+
+    def _starts(self, partitions: Sequence[Partition], bounds: Mapping[Partition, Bounds]) -> dict[Partition, int]:
+        match self._kafka.start:
+            case "earliest":
+                return {item: bounds[item].earliest for item in partitions}
+            case "latest":
+                return {item: bounds[item].end for item in partitions}
+            case "group":
+                committed = self._parts.source.committed(partitions)
+                return {item: committed[item].offset if item in committed else bounds[item].earliest for item in partitions}
+            case moment:
+                return self._parts.source.offsets_at(partitions, int(moment.timestamp() * 1000))
+
+    def _partitions(self, state: LedgerState, bounds: Mapping[Partition, Bounds]) -> tuple[Partition, ...]:
+        chosen = self._kafka.partitions
+        named = [] if chosen == "all" else [Partition(self._kafka.topics[0], number) for number in chosen]
+        for partition in named:
+            if partition not in bounds:
+                raise TopicMissing(f"{partition} does not exist", "Mend source.kafka.partitions")
+        for partition in state.positions:
+            if self.is_ours(partition) and partition not in bounds:
+                raise TopicRecreated(f"{partition} is in the ledger and gone from Kafka", "Take the topic up in a new pipeline file")
+        return tuple(sorted(item for item in bounds if self.is_ours(item)))
+
+    def _now(self) -> str:
+        return timestamp(self._parts.clock.epoch_s())
+
+
+def _topic_start(topic: str, starts: Mapping[Partition, int], bounds: Mapping[Partition, Bounds]) -> entries.TopicStart:
+    positions = {item.number: offset for item, offset in starts.items() if item.topic == topic}
+    topic_id = next(item.topic_id for partition, item in bounds.items() if partition.topic == topic)
+    return entries.TopicStart(topic=topic, topic_id=topic_id, positions=positions)

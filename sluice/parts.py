@@ -1,0 +1,74 @@
+"""The opened parts of a run, as what a run needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from sluice.clock import Clock
+from sluice.delivery import Answer
+from sluice.ledger import entries
+from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
+from sluice.pipeline import Pipeline
+from sluice.records import ReadRange
+from sluice.store import Store
+
+
+class Source(Protocol):
+    """What a run needs of Kafka."""
+
+    def snapshot(self, topics: Sequence[str]) -> dict[Partition, Bounds]:
+        """Where every partition of the topics stands, all taken at once."""
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]: ...
+
+    def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
+        """The first offset at or behind a time, partition by partition; the end where there is none yet."""
+
+    def committed(self, partitions: Sequence[Partition]) -> dict[Partition, GroupOffset]:
+        """Where the group stands; partitions without a committed offset are left out."""
+
+    def commit(self, offsets: Sequence[GroupOffset]) -> None: ...
+
+    def read(self, ranges: Sequence[OffsetRange], epochs: Mapping[Partition, int]) -> list[ReadRange]:
+        """Read a window, cut where its limits end it; the leader epochs are of the last records read before it."""
+
+
+class Destination(Protocol):
+    """What a run needs of Arize."""
+
+    def resolve(self, pipeline: Pipeline) -> entries.Destination:
+        """Say where a pipeline's rows go, for an entry to keep."""
+
+    def get_ready(self) -> None:
+        """Begin whatever takes a while before the first send."""
+
+    def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Answer:
+        """Send one part of a local staged file, once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The opened parts of a run."""
+
+    store: Store
+    source: Source
+    destination: Destination
+    clock: Clock
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How far one run goes, beside what its pipeline file says.
+
+    Attributes:
+        max_windows: at most so many windows; None for the file's word.
+        until: records from before this moment only; None for everything that is there.
+    """
+
+    max_windows: int | None = None
+    until: datetime | None = None

@@ -1,0 +1,204 @@
+"""The pipeline: one reviewed file, as values. Reading it, and its errors, are in `pipeline_file`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from sluice.pipeline_columns import (
+    FEATURE,
+    TAG,
+    Column,
+    What,
+    feature_columns,
+    identity_columns,
+    outcome_columns,
+    tag_columns,
+)
+from sluice.pipeline_map import Map, Strict
+from sluice.pipeline_places import ColumnType, Constant, FromRecord, FromValue, TimeUnit
+from sluice.pipeline_rules import broken_rules
+from sluice.pipeline_values import (
+    PARTITIONS_SCHEMA,
+    STARTS,
+    Share,
+    Size,
+    check_distinct,
+    check_topic,
+    parse_partitions,
+    parse_start,
+)
+
+__all__ = [
+    "FEATURE",
+    "TAG",
+    "Arize",
+    "Column",
+    "ColumnType",
+    "Constant",
+    "Decode",
+    "FromRecord",
+    "FromValue",
+    "KafkaSource",
+    "Limits",
+    "Map",
+    "MaxRejected",
+    "Pipeline",
+    "Policies",
+    "Source",
+    "TimeUnit",
+]
+
+NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
+CONNECTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+TOPIC: Final = r"^[a-zA-Z0-9._-]{1,249}$"
+TEXT: Final = r"^\S(.*\S)?$"
+PATTERNS: Final = {
+    NAME: "up to 63 lower-case letters, digits and hyphens, a letter or digit at the start",
+    CONNECTION: "up to 63 lower-case letters, digits, hyphens and underscores, a letter or digit at the start",
+    TOPIC: "up to 249 letters, digits, dots, hyphens and underscores",
+    TEXT: "a text on one line, without a space at either end",
+}
+ConnectionName = Annotated[str, Field(pattern=CONNECTION)]
+Text = Annotated[str, Field(max_length=255, pattern=TEXT)]
+Topic = Annotated[str, AfterValidator(check_topic), Field(pattern=TOPIC)]
+
+
+class KafkaSource(Strict):
+    """What is read."""
+
+    connection: ConnectionName = Field(default="default", description="The name of the Kafka connection.")
+    topics: Annotated[tuple[Topic, ...], Field(strict=False, min_length=1), AfterValidator(check_distinct)] = Field(
+        description="The topics, by name: at least one, each once.", json_schema_extra={"uniqueItems": True}
+    )
+    partitions: Annotated[
+        Literal["all"] | tuple[int, ...], PlainValidator(parse_partitions), WithJsonSchema(PARTITIONS_SCHEMA)
+    ] = Field(default="all", description="`all`, or the numbers of some partitions of the one topic, each once.")
+    group: Text = Field(
+        description="The consumer group whose offsets mirror the ledger; no consumer may be live in it."
+    )
+    start: Annotated[
+        Literal["earliest", "latest", "group"] | datetime,
+        PlainValidator(parse_start),
+        WithJsonSchema({"anyOf": [{"enum": [*STARTS]}, {"type": "string", "format": "date-time"}]}),
+    ] = Field(
+        default="earliest",
+        description="Where the first run starts, resolved once: earliest, latest, where the group stands, or a point "
+        "in time with its zone.",
+    )
+
+
+class Source(Strict):
+    """Where events come from."""
+
+    kafka: KafkaSource = Field(description="Apache Kafka.")
+
+
+class Decode(Strict):
+    """How the bytes of a record are read."""
+
+    value: Literal["json"] = Field(default="json", description="The format of a record's value.")
+
+
+class Arize(Strict):
+    """Where rows go."""
+
+    connection: ConnectionName = Field(default="default", description="The name of the Arize connection.")
+    model: Text = Field(description="The model's name in Arize.")
+    type: Literal["binary_classification", "regression"] = Field(description="The model's type in Arize.")
+    environment: Literal["production"] = Field(default="production", description="The model's environment in Arize.")
+    path: Literal["sdk"] = Field(default="sdk", description="How rows are sent: by the Arize SDK.")
+
+
+class Limits(Strict):
+    """The bounds of a window and of a run."""
+
+    max_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=100_000, description="Most offsets in a window, in records."
+    )
+    max_bytes: Size = Field(
+        default=128 * 2**20, description="Most bytes read in a window: a number of bytes, or 128 MiB. At most 1 GB."
+    )
+    max_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=10.0, description="Longest time to read a window, in seconds."
+    )
+    parallel_windows: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=2, description="Most windows in hand at once, in windows."
+    )
+    max_windows: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Most windows in a run, in windows; null or left out: no bound."
+    )
+    send_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=120.0, description="Longest time of one send to Arize, in seconds, from its start to its answer."
+    )
+
+
+class MaxRejected(Strict):
+    """How many rejected records make a window wait for a person."""
+
+    share: Share = Field(default=0.1, description="A larger share of rejected records holds the window: 10% or 0.1.")
+    of_at_least: Annotated[int, Field(ge=1)] = Field(
+        default=1000, description="The share counts only in windows of at least so many records."
+    )
+
+
+class Policies(Strict):
+    """What is done when something is not as it should be."""
+
+    on_expired: Literal["fail", "record"] = Field(
+        default="fail", description="Offsets that Kafka dropped before they were read: fail, or record them and go on."
+    )
+    on_ambiguous: Literal["resend", "hold"] = Field(
+        default="resend",
+        description="A send without a known outcome: resend (Arize may count twice), or hold for a person's word.",
+    )
+    tombstones: Literal["skip"] = Field(default="skip", description="Records with a null value: counted, not staged.")
+    max_rejected: MaxRejected = Field(
+        default_factory=MaxRejected, description="Past this share of rejected records, a window is held."
+    )
+
+
+class Pipeline(Strict):
+    """One pipeline of Sluice: what is read, how it is mapped, and where it goes."""
+
+    name: Annotated[str, Field(pattern=NAME)] = Field(
+        description="The pipeline's name, for good: its ledger is kept under it. Lower case, digits and hyphens."
+    )
+    kind: Literal["predictions", "actuals"] = Field(description="What the events are: predictions, or what came true.")
+    source: Source = Field(description="Where events come from.")
+    decode: Decode = Field(default_factory=Decode, description="How the bytes of a record are read.")
+    map: Map = Field(description="Arize's words on the left, the event's paths on the right.")
+    arize: Arize = Field(description="Where rows go.")
+    limits: Limits = Field(default_factory=Limits, description="The bounds of a window and of a run.")
+    policies: Policies = Field(
+        default_factory=Policies, description="What is done when something is not as it should be."
+    )
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Pipeline:
+        broken = broken_rules(self)
+        if broken:
+            raise PydanticCustomError("rules", "{words}", {"broken": broken, "words": "; ".join(w for _, w in broken)})
+        return self
+
+    def columns(self) -> tuple[Column, ...]:
+        """Every staged column in the staged file's order: Arize's own, then features and tags as the file has them."""
+        outcomes = (*self._outcomes("prediction"), *self._outcomes("actual"))
+        return (*identity_columns(self.map), *outcomes, *feature_columns(self.map), *tag_columns(self.map))
+
+    def needs_one_of(self) -> tuple[str, ...]:
+        """The columns of which a row needs at least one: Arize refuses a whole call for one row without any."""
+        return tuple(column.name for column in self._outcomes(self._what))
+
+    @property
+    def _what(self) -> What:
+        return "prediction" if self.kind == "predictions" else "actual"
+
+    def _outcomes(self, what: What) -> Iterator[Column]:
+        outcome = self.map.prediction if what == "prediction" else self.map.actual
+        is_text = self.arize.type == "binary_classification"
+        return outcome_columns(what, outcome, is_text=is_text, is_needed=what == self._what)

@@ -1,0 +1,128 @@
+"""What pydantic found, in the words of a pipeline file: the line, the key, what is allowed, the nearest right word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sluice.nearest import allowed_and_nearest, nearest
+from sluice.pipeline import PATTERNS, Pipeline
+from sluice.pipeline_map import Strict
+from sluice.pipeline_yaml import Document, Place, Problem
+
+KEY_OF_MAPPING: Final = "[key]"
+MODELS: Final = {f"<{model.__name__}>": model for model in Strict.__subclasses__()}
+TAGS: Final = (*MODELS, "<word>")
+
+
+def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
+    """Yield each problem of the data, with its line in the document."""
+    for found in error.errors(include_url=False):
+        if found["type"] == "rules":
+            for place, words in found["ctx"]["broken"]:
+                yield Problem(document.line(place), place, words)
+        else:
+            place = tuple(step for step in found["loc"] if step not in (*TAGS, KEY_OF_MAPPING))
+            yield Problem(document.line(place), place, _words(found, document.scalar(place)))
+
+
+def written(place: Place) -> str:
+    """Write a place as people do: `source.kafka.topics[0]`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return "".join(steps).removeprefix(".")
+
+
+def _words(found: ErrorDetails, as_written: str | None) -> str:
+    return WORDS.get(found["type"], _as_pydantic_says)(found, as_written)
+
+
+def _unknown_key(found: ErrorDetails, _: str | None) -> str:
+    key = str(found["loc"][-1])
+    allowed = _keys(_model_at(found["loc"][:-1]))
+    near = nearest(key, allowed)
+    return "unknown key; " + (f"did you mean {near}? " if near else "") + f"Allowed: {', '.join(allowed)}"
+
+
+def _missing(found: ErrorDetails, _: str | None) -> str:
+    fields = _model_at(found["loc"][:-1]).model_fields.items()
+    key = found["loc"][-1]
+    description = next((field.description for name, field in fields if key in (name, field.alias)), None)
+    return f"missing. {description or ''}".rstrip(". ")
+
+
+def _keys_needed(found: ErrorDetails, _: str | None) -> str:
+    empty = "nothing is given; " if found["input"] is None else ""
+    names = found["type"] == "dict_type"
+    allowed = "names and their types" if names else ", ".join(_keys(_model_at(found["loc"])))
+    return f"{empty}allowed: {allowed}"
+
+
+def _text_needed(found: ErrorDetails, as_written: str | None) -> str:
+    is_scalar = as_written is not None and found["input"] is not None
+    return f'allowed: a text; in quotes it is one: "{as_written}"' if is_scalar else "allowed: a text"
+
+
+def _choice(found: ErrorDetails, as_written: str | None) -> str:
+    return allowed_and_nearest(as_written, re.findall(r"'([^']*)'", found["ctx"]["expected"]))
+
+
+def _as_pydantic_says(found: ErrorDetails, _: str | None) -> str:
+    return found["msg"].removeprefix("Value error, ")
+
+
+def _pattern(found: ErrorDetails, _: str | None) -> str:
+    pattern = found["ctx"]["pattern"]
+    return f"allowed: {PATTERNS.get(pattern, f'a text that matches {pattern}')}"
+
+
+def _plainly(words: str, bound: str = "") -> Callable[[ErrorDetails, str | None], str]:
+    """Say these words, and the bound that pydantic knows by this name."""
+    return lambda found, _: f"{words} {found['ctx'][bound]:,.10g}" if bound else words
+
+
+WORDS: Final[dict[str, Callable[[ErrorDetails, str | None], str]]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "model_type": _keys_needed,
+    "dict_type": _keys_needed,
+    "string_type": _text_needed,
+    "literal_error": _choice,
+    "int_type": _plainly("allowed: a whole number"),
+    "float_type": _plainly("allowed: a number"),
+    "finite_number": _plainly("allowed: a finite number"),
+    "tuple_type": _plainly("allowed: a list"),
+    "greater_than": _plainly("allowed: more than", "gt"),
+    "greater_than_equal": _plainly("allowed: at least", "ge"),
+    "less_than_equal": _plainly("allowed: at most", "le"),
+    "too_short": _plainly("allowed: entries at least", "min_length"),
+    "string_too_short": _plainly("allowed: a text, its characters at least", "min_length"),
+    "string_too_long": _plainly("allowed: a text, its characters at most", "max_length"),
+    "string_pattern_mismatch": _pattern,
+}
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model that reads the mapping at a place of pydantic's: keys, and the tags of alternatives."""
+    model: type[BaseModel] = Pipeline
+    for step in place:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if step in MODELS:
+            model = MODELS[str(step)]
+        elif step in fields:
+            model = next(_models_in(fields[str(step)].annotation), model)
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)

@@ -1,0 +1,64 @@
+"""The rules between the parts of a pipeline file, each broken one with the key to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluice.pipeline import Pipeline
+
+Place = tuple[str, ...]
+
+
+def broken_rules(pipeline: Pipeline) -> list[tuple[Place, str]]:
+    """Return the key and the words of each rule that the pipeline breaks."""
+    rules = (_kind_and_map, _regression, _names, _partitions)
+    return [problem for rule in rules for problem in rule(pipeline)]
+
+
+def _kind_and_map(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    if pipeline.kind == "predictions":
+        if pipeline.map.prediction is None:
+            yield ("map", "prediction"), "missing. Predictions need it"
+        if pipeline.map.version is None:
+            yield ("map", "version"), "missing. Predictions need a version, by path or constant"
+        return
+    if pipeline.map.actual is None:
+        yield ("map", "actual"), "missing. Actuals need it"
+    if pipeline.map.prediction is not None:
+        yield ("map", "prediction"), "not for actuals: Arize would count a second prediction; allowed: actual"
+    if pipeline.map.version is not None:
+        yield ("map", "version"), "not for actuals: Arize joins them by prediction_id, whatever the version"
+
+
+def _regression(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    """The SDK writes the score of a regression over its label: there is one number."""
+    if pipeline.arize.type != "regression":
+        return
+    for what in ("prediction", "actual"):
+        outcome = getattr(pipeline.map, what)
+        if outcome is not None and outcome.score is not None:
+            yield ("map", what, "score"), "not for regression: its number is the label; allowed: label"
+
+
+def _names(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    features = pipeline.map.features.columns if pipeline.map.features else {}
+    for name in pipeline.map.tags:
+        if name in features:
+            yield ("map", "tags", name), f"{name} is a feature too: choose another name for the tag"
+    for place, specs in ((("map", "features", "columns"), features), (("map", "tags"), pipeline.map.tags)):
+        for name, spec in specs.items():
+            if "." in name and isinstance(spec, str) and not spec.startswith("$"):
+                yield (*place, name), f"a name with a dot needs its path: {{path: …, type: {spec}}}"
+
+
+def _partitions(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    kafka = pipeline.source.kafka
+    if kafka.partitions == "all":
+        return
+    if len(kafka.topics) > 1:
+        yield ("source", "kafka", "partitions"), "allowed with more than one topic: all"
+    if len(kafka.partitions) > pipeline.limits.max_records:
+        words = f"at least one for each of the {len(kafka.partitions)} partitions"
+        yield ("limits", "max_records"), words

@@ -1,0 +1,158 @@
+"""What a run did, as values: for the command line's JSON, for artifacts, for the run's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sluice.delivery import Receipt
+from sluice.ledger.entries import LedgerRange, Sealed
+from sluice.offsets import Balance, OffsetRange, Partition, total
+
+State = Literal["done", "held", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """Where the group stands after a commit, and when that was."""
+
+    at: str
+    offsets: Mapping[Partition, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowReport:
+    """One entry that a run sealed or finished, and the receipts of its parts so far.
+
+    Attributes:
+        sealed_here: False where an earlier run had sealed it.
+        committed_at: when this run saw the group at or behind its end; empty where it did not.
+    """
+
+    number: int
+    entry: Sealed
+    sealed_here: bool
+    receipts: tuple[Receipt, ...] = ()
+    committed_at: str = ""
+
+    @property
+    def accepted(self) -> int:
+        """Rows that the destination took, in this run or before."""
+        return sum(receipt.rows for receipt in self.receipts)
+
+    @property
+    def is_delivered(self) -> bool:
+        return not self.entry.held and len(self.receipts) == len(self.entry.parts)
+
+    @property
+    def status(self) -> str:
+        if self.entry.held:
+            return "held"
+        if self.committed_at:
+            return "committed"
+        return "delivered" if self.is_delivered else "sealed"
+
+    def is_committed(self, offsets: Mapping[Partition, int]) -> bool:
+        """Whether the group, standing at these offsets, has all of it behind it."""
+        return all(offsets.get(item.range.partition, -1) >= item.stop for item in self.entry.ranges)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "entry": self.number,
+            "status": self.status,
+            "held": self.entry.held,
+            "committed_at": self.committed_at or None,
+            "sealed_here": self.sealed_here,
+            "ranges": [range_as_dict(item) for item in self.entry.ranges],
+            "staged": self.entry.staged.key if self.entry.staged else None,
+            "rows_accepted": self.accepted,
+            "receipts": [
+                {"part": item.part, "delivery": item.delivery, "rows": item.rows, "sent_here": item.sent} for item in self.receipts
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """One run of a pipeline.
+
+    Attributes:
+        planned: what the run meant to take of each partition, before anything was read.
+        message: why it is held or failed, with the next step; empty where it is done.
+    """
+
+    pipeline: str
+    run_id: str
+    started_at: str
+    state: State = "done"
+    message: str = ""
+    planned: tuple[OffsetRange, ...] = ()
+    windows: tuple[WindowReport, ...] = ()
+
+    def with_window(self, window: WindowReport) -> RunReport:
+        return replace(self, windows=(*self.windows, window))
+
+    def with_receipt(self, receipt: Receipt) -> RunReport:
+        return replace(
+            self,
+            windows=tuple(
+                replace(item, receipts=(*item.receipts, receipt)) if item.number == receipt.entry else item for item in self.windows
+            ),
+        )
+
+    def with_commit(self, committed: Committed) -> RunReport:
+        return replace(
+            self,
+            windows=tuple(
+                replace(item, committed_at=committed.at) if not item.committed_at and item.is_committed(committed.offsets) else item
+                for item in self.windows
+            ),
+        )
+
+    @property
+    def balance(self) -> Balance:
+        return total(item.entry.balance for item in self.windows)
+
+    @property
+    def taken(self) -> tuple[OffsetRange, ...]:
+        """What the run had in hand of each partition, from its first window to its last."""
+        spans: dict[Partition, OffsetRange] = {}
+        for item in (found.range for window in self.windows for found in window.entry.ranges):
+            so_far = spans.get(item.partition, item)
+            spans[item.partition] = OffsetRange(item.partition, min(so_far.start, item.start), max(so_far.stop, item.stop))
+        return tuple(spans.values())
+
+    @property
+    def rows_accepted(self) -> int:
+        return sum(item.accepted for item in self.windows)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "pipeline": self.pipeline,
+            "run_id": self.run_id,
+            "started_at": self.started_at,
+            "state": self.state,
+            "message": self.message,
+            "planned": [str(item) for item in self.planned],
+            "windows": [item.as_dict() for item in self.windows],
+            "totals": {"offsets": self.balance.total, **self.balance.as_dict(), "rows_accepted": self.rows_accepted},
+        }
+
+
+def range_as_dict(item: LedgerRange) -> dict[str, Any]:
+    return {"topic": item.topic, "partition": item.partition, "start": item.start, "stop": item.stop, **item.balance}
+
+
+def summary(name: str, ranges: Sequence[OffsetRange], rows: int, state: State) -> str:
+    """Say in a line what a run did: `flights 1200..101200 → 100,000 rows`; several partitions are counted."""
+    taken = [item for item in ranges if item.span]
+    match taken:
+        case []:
+            where = "nothing new"
+        case [only]:
+            where = f"{only.start}..{only.stop}"
+        case _:
+            where = f"{sum(item.span for item in taken):,} offsets of {len(taken)} partitions"
+    ending = "" if state == "done" else f", {state}"
+    return f"{name} {where} → {rows:,} rows{ending}"

@@ -1,0 +1,227 @@
+"""One run of a pipeline: its verbs, on opened parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sluice.clock import timestamp
+from sluice.delivery import Deliverer, PartName, Receipt, Rules
+from sluice.errors import Held, TopicRecreated
+from sluice.group import ahead_of, check_group, group_offsets
+from sluice.ingest import Planned, Staged, Window
+from sluice.ledger import Ledger, entries
+from sluice.ledger.deliveries import Deliveries, Outcome
+from sluice.ledger.log import held_error
+from sluice.offsets import CountedRange
+from sluice.outlook import Outlook, Standing
+from sluice.parts import Parts, RunOptions
+from sluice.pipeline import Pipeline
+from sluice.pipeline_file import LoadedPipeline
+from sluice.planning import remainder
+from sluice.records import ReadRange, Record
+from sluice.report import Committed, RunReport, WindowReport
+from sluice.staging import Staging
+from sluice.steps import step
+from sluice.store import probe
+
+if TYPE_CHECKING:
+    from sluice.windows import MappedWindow
+
+
+class Run:
+    """The verbs of one run, each doing one thing to the opened parts. See `ingest` for their order."""
+
+    def __init__(self, loaded: LoadedPipeline, parts: Parts, run_id: str, options: RunOptions | None = None) -> None:
+        self.pipeline = loaded.pipeline
+        self.run_id = run_id
+        self.ledger = Ledger(parts.store, loaded.pipeline.name)
+        self._loaded = loaded
+        self.source = parts.source
+        self._parts = parts
+        self._options = options or RunOptions()
+        self.outlook = Outlook(loaded.pipeline, self.ledger, parts, run_id)
+        self.staging = Staging(parts.store, self.ledger.keys, parts.scratch)
+        self.deliveries = Deliveries(parts.store, self.ledger.keys)
+        policies, limits = self.pipeline.policies, self.pipeline.limits
+        rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
+        self._deliverer = Deliverer(self.deliveries, rules, parts.clock, run_id)
+
+    def report(self) -> RunReport:
+        """Return the report of a run that has done nothing yet."""
+        return RunReport(pipeline=self.pipeline.name, run_id=self.run_id, started_at=self.now())
+
+    def plan(self) -> Planned:
+        """Check that everything is as the ledger knows it, and plan up to the end of one snapshot.
+
+        Raises:
+            SluiceError: something is not; nothing was read.
+        """
+        self.prepare()
+        standing = self.outlook.look(write=True)
+        self.outlook.check(standing)
+        planned = self.planned_from(standing)
+        if planned.unfinished or planned.plan.windows:
+            self._parts.destination.get_ready()
+        step("run.planned", pipeline=self.pipeline.name, windows=len(planned.plan.windows), unfinished=len(planned.unfinished))
+        return planned
+
+    def planned_from(self, standing: Standing) -> Planned:
+        """Plan from where everything stands."""
+        unfinished = self.unfinished()
+        held = held_error(self.ledger.state) if self.ledger.exists and self.ledger.state.held else None
+        return Planned(plan=self.outlook.plan(standing, self._options), unfinished=unfinished, held=held)
+
+    def stage(self, window: Window) -> Staged:
+        """Read a window, decode, map and validate it, stage its rows, and seal it.
+
+        Raises:
+            LedgerMoved: another run sealed some of these offsets first; nothing was changed.
+        """
+        read = self._read(window)
+        entry = entries.Window(**self.made_from(read))
+        step("window.staged", ranges=_shown(entry), balance=entry.balance.arithmetic())
+        number = self.ledger.seal(entry)
+        step("window.sealed", entry=number, ranges=_shown(entry), held=bool(entry.held))
+        left = remainder(window, [item.range for item in read])
+        return Staged(number=number, entry=entry, left=left, held=self._held(number))
+
+    def made_from(self, read: Sequence[ReadRange]) -> dict[str, Any]:
+        """Map what was read, stage its rows, and return the fields of the entry that seals it."""
+        mapped = self._map(read)
+        first = mapped.counted[0].range
+        held = self._why_held(mapped)
+        return {
+            "written_at": self.now(),
+            "run": self.run_id,
+            "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
+            "staged": self.staging.stage(mapped.frame, first),
+            "rejected": self.staging.stage_rejected(mapped.rejected, first),
+            "raw": self.staging.stage_raw(_every_record(read), first) if held else None,
+            "parts": parts_of(mapped, self.pipeline),
+            "destination": self._parts.destination.resolve(self.pipeline),
+            "pipeline_sha256": self._loaded.sha256,
+            "held": held,
+        }
+
+    def deliver(self, name: PartName) -> Receipt:
+        """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
+        entry = self.ledger.sealed(name.entry)
+        assert entry.staged is not None
+        part = entry.parts[name.part]
+        file = self.staging.local_copy(entry.staged)
+        send = self._parts.destination.send
+        receipt = self._deliverer.deliver(name, part.rows, lambda left_s: send(file, entry.destination, part, left_s))
+        step("part.delivered", entry=name.entry, part=name.part, rows=receipt.rows, sent_here=receipt.sent)
+        return receipt
+
+    def commit(self, settled: Sequence[int]) -> Committed:
+        """Note settled entries, drive the group to the end of what is contiguous and delivered, and return where it is.
+
+        Raises:
+            GroupMoved, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
+        """
+        for number in settled:
+            self._discard(number)
+        self.ledger.settle(list(settled))
+        partitions = [item for item in self.ledger.state.positions if self.outlook.is_ours(item)]
+        committed = self.source.committed(partitions)
+        check_group(self.ledger.state, self._group, committed, self.ledger.entry)
+        wanted = group_offsets(self.ledger.state, partitions)
+        forward = ahead_of(committed, wanted)
+        if forward:
+            step("group.committing", offsets=len(forward))
+            self.source.commit(forward)
+            step("group.committed", group=self._group, offsets=" ".join(f"{item.partition}:{item.offset}" for item in forward))
+        return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
+
+    def record(self, report: RunReport) -> None:
+        """Log what was done; a flow adds its artifacts."""
+        step("run.recorded", pipeline=report.pipeline, state=report.state, rows=report.rows_accepted)
+
+    @property
+    def _group(self) -> str:
+        return self.pipeline.source.kafka.group
+
+    def prepare(self) -> None:
+        """Try the store out, keep the pipeline file beside the ledger that it explains, and load that."""
+        if self.ledger.exists:
+            self.ledger.refresh()
+            return
+        probe(self._parts.store)
+        self._parts.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
+        self.ledger.load()
+
+    def unfinished(self) -> tuple[WindowReport, ...]:
+        """Return the entries that wait for delivery, after settling those that turn out to be delivered."""
+        if not self.ledger.exists:
+            return ()
+        accepted = self.deliveries.accepted(self.ledger.state.open)
+        waiting = [
+            WindowReport(number=number, entry=item.entry, sealed_here=False, receipts=_receipts(number, accepted[number], item.entry))
+            for number, item in sorted(self.ledger.state.open.items())
+        ]
+        self.ledger.settle([item.number for item in waiting if item.is_delivered])
+        return tuple(item for item in waiting if not item.is_delivered and not item.entry.held)
+
+    def _read(self, window: Window) -> list[ReadRange]:
+        positions = {item.partition: self.ledger.state.position(item.partition) for item in window}
+        epochs = {item: at.leader_epoch for item, at in positions.items() if at.leader_epoch is not None}
+        read = self.source.read(window, epochs)
+        ids = self.source.topic_ids(sorted({item.partition.topic for item in window}))
+        for topic, topic_id in ids.items():
+            if topic_id != self.ledger.state.topics[topic]:
+                raise TopicRecreated(f"{topic} was deleted and made anew while it was read", "Take it up in a new pipeline file")
+        step("window.read", ranges=", ".join(str(item.range) for item in read), records=sum(len(item.records) for item in read))
+        return [item for item in read if item.range.span]
+
+    def _map(self, read: Sequence[ReadRange]) -> MappedWindow:
+        # Imported here: polars costs a fifth of a second, and a plan needs none of it.
+        from sluice.windows import map_window
+
+        return map_window(self.pipeline, read, now_s=self._parts.clock.epoch_s())
+
+    def _why_held(self, mapped: MappedWindow) -> str | None:
+        rule = self.pipeline.policies.max_rejected
+        records = mapped.frame.height + len(mapped.rejected)
+        if records < rule.of_at_least or len(mapped.rejected) <= rule.share * records:
+            return None
+        return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share:.4g} of them"
+
+    def _held(self, number: int) -> Held | None:
+        return held_error(self.ledger.state) if number in {item.number for item in self.ledger.state.held} else None
+
+    def _ledger_range(self, counted: CountedRange) -> entries.LedgerRange:
+        return entries.LedgerRange.of(counted, self.ledger.state.topics[counted.range.partition.topic])
+
+    def _discard(self, number: int) -> None:
+        staged = self.ledger.sealed(number).staged
+        if staged is not None:
+            self.staging.discard(staged)
+
+    def now(self) -> str:
+        return timestamp(self._parts.clock.epoch_s())
+
+
+def parts_of(mapped: MappedWindow, pipeline: Pipeline) -> tuple[entries.Part, ...]:
+    """One part for each model version, as the SDK takes one a call; actuals are joined whatever their version."""
+    if not mapped.frame.height:
+        return ()
+    if pipeline.kind == "actuals" or "version" not in mapped.frame.columns:
+        return (entries.Part(version=None, rows=mapped.frame.height),)
+    counts = mapped.frame.group_by("version").len().sort("version")
+    return tuple(entries.Part(version=version, rows=rows) for version, rows in counts.iter_rows())
+
+
+def _receipts(number: int, accepted: Mapping[int, Outcome], entry: entries.Sealed) -> tuple[Receipt, ...]:
+    return tuple(
+        Receipt(entry=number, part=part, delivery=0, rows=entry.parts[part].rows, sent=False) for part in sorted(accepted)
+    )
+
+
+def _every_record(read: Sequence[ReadRange]) -> list[Record]:
+    return [item.records.record(index) for item in read for index in range(len(item.records))]
+
+
+def _shown(entry: entries.Window) -> str:
+    return ", ".join(str(item.range) for item in entry.ranges)

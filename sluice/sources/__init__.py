@@ -1,0 +1,1 @@
+"""Where records come from: each source plans from a snapshot and reads exact ranges of offsets."""

@@ -1,0 +1,99 @@
+"""Clients of one Kafka connection: its properties, ours, and what keeps librdkafka quiet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from sluice.errors import WrongSettings
+from sluice.sources.kafka_errors import Trouble, without, wrong_properties
+
+_log = logging.getLogger("sluice.kafka")
+_log.addHandler(logging.NullHandler())  # else Python's last resort writes to stderr where nobody set logging up
+
+_Client = TypeVar("_Client")
+
+# A connection may choose otherwise.
+_DEFAULTS = {
+    "client.id": "sluice",
+    "socket.timeout.ms": "20000",
+    "socket.connection.setup.timeout.ms": "10000",
+    "socket.keepalive.enable": "true",
+    "reconnect.backoff.max.ms": "1000",
+}
+_READER_DEFAULTS = {
+    "queued.max.messages.kbytes": "32768",
+    "fetch.message.max.bytes": str(1 << 20),
+    "fetch.max.bytes": str(16 << 20),
+    # After a full queue librdkafka pauses a whole second by default: a third of the speed.
+    "fetch.queue.backoff.ms": "1",
+    # The end of a partition is reported when a fetch finds nothing, so this is what a drained partition waits for.
+    "fetch.wait.max.ms": "100",
+    "check.crcs": "true",
+}
+# Nobody may: with any of these otherwise, offsets are lost, or moved, in silence.
+_READER_LAW = {
+    "auto.offset.reset": "error",
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    "enable.partition.eof": "true",
+    "isolation.level": "read_committed",
+    "allow.auto.create.topics": "false",
+    "max.poll.interval.ms": "86400000",
+    "statistics.interval.ms": "5000",
+}
+
+
+class Connection:
+    """The librdkafka properties of a connection, which may hold secrets: only the addresses are ever shown."""
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        self._properties = dict(properties)
+        self.addresses = properties.get("bootstrap.servers") or properties.get("metadata.broker.list") or ""
+        if not self.addresses:
+            raise WrongSettings("The Kafka connection has no addresses", "Set its bootstrap.servers, host:port")
+
+    def __repr__(self) -> str:
+        return f"Connection({self.addresses!r})"
+
+    def admin(self, trouble: Trouble) -> AdminClient:
+        """Make a client for everything but reading.
+
+        Raises:
+            WrongSettings: librdkafka does not take the properties.
+        """
+        return self._made(AdminClient, {**_DEFAULTS, **self._properties}, error_cb=trouble)
+
+    def consumer(self, group: str, trouble: Trouble, on_statistics: Callable[[str], None]) -> Consumer:
+        """Make a client for reading.
+
+        Raises:
+            WrongSettings: librdkafka does not take the properties.
+        """
+        properties = {**_DEFAULTS, **_READER_DEFAULTS, **self._properties, **_READER_LAW, "group.id": group}
+        return self._made(Consumer, properties, error_cb=trouble, stats_cb=on_statistics)
+
+    def _made(self, make: Callable[..., _Client], properties: dict[str, str], **callbacks: Any) -> _Client:
+        try:
+            return make({**properties, **callbacks}, logger=_Chatter(self._secrets()))
+        except (KafkaException, TypeError, ValueError) as error:
+            raise wrong_properties(error, self._properties) from None  # the cause may show a value
+
+    def _secrets(self) -> list[str]:
+        telling = ("password", "secret", "key", "pem", "token", "jaas", "sasl.oauthbearer.config")
+        return [value for name, value in self._properties.items() if any(word in name for word in telling)]
+
+
+class _Chatter:
+    """librdkafka's log lines, for who asks for them: what matters of them is raised as an error besides."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        self._secrets = secrets
+
+    def log(self, level: int, words: str, *args: object) -> None:
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s", without(self._secrets, words % args))

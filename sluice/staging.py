@@ -1,0 +1,144 @@
+"""Stage a window: Parquet files under names that are a function of their ranges and content."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from sluice.errors import StagedFileDamaged
+from sluice.ledger.entries import StagedFile
+from sluice.ledger.keys import Keys
+from sluice.offsets import OffsetRange, Partition
+from sluice.records import Record, Rejected
+from sluice.store import Store
+
+_HEADERS = pl.List(pl.Struct({"name": pl.String, "value": pl.Binary}))
+RAW_SCHEMA = pl.Schema(
+    {
+        "topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64(), "timestamp_ms": pl.Int64(),
+        "key": pl.Binary(), "value": pl.Binary(), "headers": _HEADERS, "reason": pl.String(),
+    }
+)  # fmt: skip
+
+
+class Staging:
+    """Writes and reads the staged files of one pipeline, by way of a scratch directory of this run's own."""
+
+    def __init__(self, store: Store, keys: Keys, scratch: Path) -> None:
+        self._store = store
+        self._keys = keys
+        self._scratch = scratch
+
+    def stage(self, frame: pl.DataFrame, first: OffsetRange) -> StagedFile | None:
+        """Stage the rows that go out; None where there are none."""
+        return self._put("staged", frame, first, content=content_hash(frame)) if frame.height else None
+
+    def stage_rejected(self, rejected: Sequence[Rejected], first: OffsetRange) -> StagedFile | None:
+        """Stage the rejected records, raw, with their reasons; None where there are none."""
+        rows = raw_frame((item.record, item.reason) for item in rejected)
+        return self._put("rejected", rows, first) if rows.height else None
+
+    def stage_raw(self, records: Iterable[Record], first: OffsetRange) -> StagedFile:
+        """Stage every record of a held window, raw."""
+        return self._put("held", raw_frame((record, None) for record in records), first)
+
+    def local_copy(self, file: StagedFile) -> Path:
+        """Return a local file with the bytes of a staged one, downloaded unless this run wrote it.
+
+        Raises:
+            StagedFileDamaged: it is gone, or differs from its entry.
+        """
+        local = self._scratch / f"{file.sha256}.parquet"
+        if not local.exists():
+            part = self._scratch / uuid.uuid4().hex
+            if not self._store.fetch(file.key, part):
+                raise StagedFileDamaged(f"{file.key} is gone from the store", "Bring it back from a backup or a version")
+            if sha256_of(part) != file.sha256:
+                raise StagedFileDamaged(f"{file.key} differs from its entry in the ledger", "Bring back its first version")
+            part.rename(local)
+        return local
+
+    def discard(self, file: StagedFile) -> None:
+        """Drop the local copy; the store's stays."""
+        (self._scratch / f"{file.sha256}.parquet").unlink(missing_ok=True)
+
+    def raw_records(self, file: StagedFile) -> dict[Partition, list[Record]]:
+        """Read raw records back, by partition, in offset order."""
+        frame = pl.read_parquet(self.local_copy(file))
+        found: dict[Partition, list[Record]] = {}
+        for row in frame.iter_rows(named=True):
+            partition = Partition(row["topic"], row["partition"])
+            headers = tuple((item["name"], item["value"]) for item in row["headers"])
+            found.setdefault(partition, []).append(
+                Record(
+                    partition=partition, offset=row["offset"], timestamp_ms=row["timestamp_ms"],
+                    key=row["key"], value=row["value"], headers=headers,
+                )
+            )  # fmt: skip
+        return found
+
+    def _put(self, kind: str, frame: pl.DataFrame, first: OffsetRange, content: str | None = None) -> StagedFile:
+        unfinished = self._scratch / uuid.uuid4().hex
+        frame.write_parquet(unfinished, compression="zstd", compression_level=1)
+        sha256 = sha256_of(unfinished)
+        file = unfinished.rename(self._scratch / f"{sha256}.parquet")
+        key = self._keys.file(kind, first, sha256)
+        self._store.put_file_once(key, file, sha256)
+        staged = StagedFile(key=key, rows=frame.height, bytes=file.stat().st_size, sha256=sha256, content=content)
+        self._check_stored(staged)
+        return staged
+
+    def _check_stored(self, staged: StagedFile) -> None:
+        stored = self._store.stat(staged.key)
+        if stored is None or stored.size != staged.bytes:
+            raise StagedFileDamaged(f"{staged.key} is not in the store as it was written", "Look at the store; then run again")
+
+
+def raw_frame(records: Iterable[tuple[Record, str | None]]) -> pl.DataFrame:
+    rows = [
+        (
+            record.partition.topic, record.partition.number, record.offset, record.timestamp_ms, record.key, record.value,
+            [{"name": name, "value": value} for name, value in record.headers], reason,
+        )
+        for record, reason in records
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=RAW_SCHEMA, orient="row")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(frame: pl.DataFrame) -> str:
+    """Hash the rows themselves: the same rows give the same hash whatever wrote or chunked them.
+
+    sha256 over, for each column in order: its name and type as `name\\0type\\0`, the number of rows as 8 bytes, a byte a row
+    that is 1 where the row has a value, and the values: integers and floats as 8 bytes little-endian (a null as 0, each NaN
+    as the same one), booleans as a byte, strings as their lengths in bytes (8 bytes each) and then their UTF-8.
+    """
+    digest = hashlib.sha256()
+    for column in frame.iter_columns():
+        digest.update(f"{column.name}\0{column.dtype}\0".encode() + struct.pack("<q", len(column)))
+        digest.update(column.is_not_null().cast(pl.UInt8).to_numpy().tobytes())
+        for values in _canonical(column):
+            digest.update(values)
+    return digest.hexdigest()
+
+
+def _canonical(column: pl.Series) -> Iterable[bytes]:
+    if column.dtype == pl.String:
+        text = column.fill_null("")
+        yield text.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8").tobytes()
+        yield "".join(text).encode()
+    elif column.dtype.is_float():
+        yield column.fill_null(0.0).fill_nan(float("nan")).to_numpy().astype("<f8").tobytes()
+    elif column.dtype == pl.Boolean:
+        yield column.fill_null(value=False).cast(pl.UInt8).to_numpy().tobytes()
+    else:
+        yield column.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8").tobytes()

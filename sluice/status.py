@@ -1,0 +1,65 @@
+"""Where a pipeline stands, for people and for machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.ledger import OpenEntry
+from sluice.ledger.deliveries import Delivery
+from sluice.offsets import Partition
+from sluice.outlook import Standing
+from sluice.run import Run
+
+
+def status(run: Run) -> dict[str, Any]:
+    """Describe ledger, group, lag, retention margin, and what is not delivered, and why. Nothing is written.
+
+    `lag` is what the group has before it; `retention_margin`, in offsets, is what Kafka still has behind the ledger's
+    position: below 0 that much is gone.
+    """
+    run.ledger.load()
+    standing = run.outlook.look(write=False)
+    run.unfinished()
+    state = run.ledger.state if run.ledger.exists else standing.state
+    return {
+        "pipeline": run.pipeline.name,
+        "ledger": {"id": state.ledger_id, "entries": state.next_number} if run.ledger.exists else None,
+        "group": run.pipeline.source.kafka.group,
+        "partitions": [_partition(standing, item) for item in standing.partitions],
+        "waiting": [_waiting(run, item) for item in state.open.values()],
+    }
+
+
+def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
+    bounds, at = standing.bounds[partition], standing.committed.get(partition)
+    position = standing.state.position(partition).offset
+    return {
+        "topic": partition.topic,
+        "partition": partition.number,
+        "position": position,
+        "committed": at.offset if at else None,
+        "end": bounds.end,
+        "lag": bounds.end - (at.offset if at else position),
+        "earliest": bounds.earliest,
+        "retention_margin": position - bounds.earliest,
+    }
+
+
+def _waiting(run: Run, item: OpenEntry) -> dict[str, Any]:
+    return {
+        "entry": item.number,
+        "ranges": [str(found.range) for found in item.entry.ranges],
+        "rows": sum(part.rows for part in item.entry.parts),
+        "held": item.entry.held,
+        "parts": [_part(run.deliveries.of(item.number, part)) for part in range(len(item.entry.parts))],
+    }
+
+
+def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:
+    last = deliveries[-1] if deliveries else None
+    if last is None:
+        return {"deliveries": 0, "last": "not sent yet"}
+    if last.outcome is None:
+        why = last.note.reason if last.note else "its sender died, or is still sending"
+        return {"deliveries": len(deliveries), "last": f"no known outcome: {why}"}
+    return {"deliveries": len(deliveries), "last": f"{last.outcome.kind}: {last.outcome.reason}".rstrip(": ")}

@@ -1,0 +1,71 @@
+"""What a store must be able to do, whatever it is made of."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sluice.errors import StoreIgnoresConditions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """An object's size in bytes, and when it was written, in epoch seconds of the store's own clock."""
+
+    size: int
+    modified_s: float
+
+
+class Store(Protocol):
+    """Objects under keys; an object is written once and never changed.
+
+    Every method raises StoreUnavailable, StoreRefused or BucketMissing where the store does not answer or does not let us.
+    """
+
+    def put_once(self, key: str, data: bytes) -> bytes:
+        """Write an object if there is none, and return what stands at the key now.
+
+        It is ours exactly if it equals `data`, so `data` holds a random id wherever two writers must be told apart. A
+        plain "already there" would not do: clients repeat their own requests, and meet their own first one.
+        """
+
+    def put_file_once(self, key: str, file: Path, sha256: str) -> None:
+        """Upload a file under a key that is a function of its content; one that is there already is left alone."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return an object whole, or None where there is none."""
+
+    def stat(self, key: str) -> Stat | None: ...
+
+    def fetch(self, key: str, file: Path) -> bool:
+        """Download an object into a file; False where there is none."""
+
+    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
+        """List the keys that begin with `prefix` and sort behind `after`, in order."""
+
+    def delete(self, key: str) -> None: ...
+
+    def now_s(self) -> float:
+        """The store's own clock in epoch seconds, so that no two machines' clocks need to agree."""
+
+    @property
+    def clock_error_s(self) -> float:
+        """How far two readings of the store's clock may be off: the grain of its time stamps and the way to it."""
+
+
+def probe(store: Store, key: str = "probe/conditional-write") -> None:
+    """Try out that the store refuses to overwrite, before anything rests on it.
+
+    Raises:
+        StoreIgnoresConditions: it overwrote.
+    """
+    first = store.put_once(key, uuid.uuid4().hex.encode())
+    another = uuid.uuid4().hex.encode()
+    if store.put_once(key, another) == another or store.read(key) != first:
+        raise StoreIgnoresConditions(
+            f"The store overwrote {key}, although the write was conditional",
+            "Use a store that honours If-None-Match: * (Amazon S3, SeaweedFS, MinIO), or a local directory",
+        )

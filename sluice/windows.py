@@ -1,0 +1,134 @@
+"""A window's records into rows: decode, map, validate; what is left out is counted, each offset once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Self
+
+import polars as pl
+
+from sluice.decoding.json import ROW, decode
+from sluice.decoding.projection import Projection
+from sluice.mapping import map_columns, own_columns, own_fields, schema
+from sluice.mapping import rules as mapping_rules
+from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
+from sluice.pipeline import FromRecord, Pipeline
+from sluice.records import ReadRange, RecordList, Rejected
+from sluice.validation import reasons
+from sluice.validation import rules as validation_rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedWindow:
+    """What became of the records of a window.
+
+    Attributes:
+        frame: the good rows by topic, partition and offset, which are its first columns; then the pipeline's, always
+            of the same types.
+        rejected: the bad records in the same order, with their reasons.
+        counted: the ranges in the order in which they were given, each with its balance.
+    """
+
+    frame: pl.DataFrame
+    rejected: tuple[Rejected, ...]
+    counted: tuple[CountedRange, ...]
+
+
+def map_window(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float) -> MappedWindow:
+    """Decode, map and validate the records of a window.
+
+    Args:
+        ranges: what was read, in any order; no offset twice.
+        now_s: the clock, in epoch seconds: timestamps are judged by it.
+
+    Raises:
+        WrongPipelineFile: two columns read one field of the event as different types.
+    """
+    columns = pipeline.columns()
+    events = [_Events.of(item) for item in sorted(ranges, key=lambda item: item.range)]
+    decoded = decode([value for item in events for value in item.values], Projection.of(columns))
+    rows = _own(events, own_fields(columns))
+    # Gathering copies every column; where nothing was rejected the rows already are the decoded ones.
+    kept = rows[decoded.frame[ROW]] if decoded.rejected else rows
+    mapped = map_columns(kept.hstack(decoded.frame), columns)
+    why = reasons(mapped, (*mapping_rules(columns), *validation_rules(pipeline, now_s=now_s)))
+    bad = decoded.rejected | dict(mapped.select(ROW, why).filter(why.is_not_null()).iter_rows())
+    good = mapped if why.null_count() == len(why) else mapped.filter(why.is_null())
+    return MappedWindow(
+        frame=good.select(schema(columns).names()),
+        rejected=tuple(_rejected(events, bad)),
+        counted=_counted(ranges, events, bad),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Events:
+    """The records of one range that have a value, and where they are among its records."""
+
+    read: ReadRange
+    values: list[bytes]
+    at: Sequence[int]
+
+    @classmethod
+    def of(cls, read: ReadRange) -> Self:
+        every = read.records.values()
+        values = [value for value in every if value is not None]
+        if len(values) == len(every):
+            return cls(read=read, values=values, at=range(len(every)))
+        return cls(read=read, values=values, at=[at for at, value in enumerate(every) if value is not None])
+
+    def own(self, fields: Sequence[FromRecord]) -> pl.DataFrame:
+        """Return the place of each record, and the fields of its own that are asked for."""
+        partition, records = self.read.range.partition, self.read.records
+        every = [pl.Series("offset", records.offsets(), pl.Int64)]
+        every += [column for field in fields for column in own_columns(field, records)]
+        frame = pl.DataFrame(every).select(
+            pl.lit(partition.topic).alias("topic"), pl.lit(partition.number, pl.Int32).alias("partition"), pl.all()
+        )
+        return frame if isinstance(self.at, range) else frame[self.at]
+
+
+_NOTHING = ReadRange(range=OffsetRange(Partition("", 0), 0, 0), records=RecordList(()))
+
+
+def _own(events: Sequence[_Events], fields: Sequence[FromRecord]) -> pl.DataFrame:
+    # Nothing at all is a range too: it gives a window without ranges its columns.
+    return pl.concat([item.own(fields) for item in (_Events.of(_NOTHING), *events)])
+
+
+def _places(events: Sequence[_Events], rows: Sequence[int]) -> Iterator[tuple[_Events, int]]:
+    """Yield, for rows counted over all events, whose they are and which of its records."""
+    starts = list(accumulate((len(item.at) for item in events), initial=0))
+    for row in rows:
+        index = bisect_right(starts, row) - 1
+        yield events[index], events[index].at[row - starts[index]]
+
+
+def _rejected(events: Sequence[_Events], bad: Mapping[int, str]) -> Iterator[Rejected]:
+    rows = sorted(bad)
+    for row, (item, at) in zip(rows, _places(events, rows), strict=True):
+        yield Rejected(record=item.read.records.record(at), reason=bad[row])
+
+
+def _counted(
+    ranges: Sequence[ReadRange], events: Sequence[_Events], bad: Mapping[int, str]
+) -> tuple[CountedRange, ...]:
+    rejected = Counter(item.read.range for item, _ in _places(events, sorted(bad)))
+    found = {item.read.range: _count(item, rejected[item.read.range]) for item in events}
+    return tuple(found[item.range] for item in ranges)
+
+
+def _count(events: _Events, rejected: int) -> CountedRange:
+    read = events.read
+    balance = Balance(
+        staged=len(events.at) - rejected,
+        tombstones=len(read.records) - len(events.at),
+        rejected=rejected,
+        invisible=read.range.span - read.expired - len(read.records),
+        expired=read.expired,
+    )
+    return CountedRange(range=read.range, balance=balance, leader_epoch=read.leader_epoch)
