@@ -1,0 +1,1 @@
+"""Flows tell the story: one file a flow, and the command line."""

@@ -1,0 +1,204 @@
+"""The command line. Each command prints for people, or with --json one JSON object for programs.
+
+Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person. Prefect is imported only where a flow runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flows import cli_text
+from sluice.errors import SluiceError, WrongUse
+
+_EXIT_CODES = {"done": 0, "failed": 1, "held": 3}
+Printed = tuple[int, dict[str, Any], str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        code, found, text = options.command(options)
+    except SluiceError as error:
+        code, found, text = error.exit_code, cli_text.error_as_dict(error), ""
+        print(error, file=sys.stderr)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    elif text:
+        print(text)
+    return code
+
+
+def check(options: argparse.Namespace) -> Printed:
+    """Say whether a pipeline file is right; asks no broker."""
+    loaded = _loaded(options)
+    columns = {column.name: column.type for column in loaded.pipeline.columns()}
+    found = {"pipeline": loaded.pipeline.name, "file": str(loaded.path), "sha256": loaded.sha256, "columns": columns}
+    return 0, {"state": "done", **found}, cli_text.check_text(found)
+
+
+def plan(options: argparse.Namespace) -> Printed:
+    """Show the windows that a run would take now, and its peak of memory; reads nothing and writes nothing."""
+    from sluice.forecast import forecast
+
+    with _opened(options) as run:
+        found = forecast(run)
+    return 0, found, cli_text.plan_text(found)
+
+
+def run(options: argparse.Namespace) -> Printed:
+    """Run a pipeline once, here and now."""
+    found = _run_with_prefect(options) if _has_prefect(options) else _run_bare(options)
+    if found["message"]:
+        print(found["message"], file=sys.stderr)
+    return _EXIT_CODES[found["state"]], found, cli_text.run_text(found)
+
+
+def status(options: argparse.Namespace) -> Printed:
+    """Show ledger, group, lag, retention margin, and what waits and why."""
+    from sluice.status import status as status_of
+
+    with _opened(options) as opened:
+        found = status_of(opened)
+    return 0, found, cli_text.status_text(found)
+
+
+def resolve(options: argparse.Namespace) -> Printed:
+    """Give a person's word on a held entry, or on a send without a known outcome."""
+    from sluice.resolution import resolve_delivery, resolve_window
+
+    is_send = options.verdict in ("delivered", "resend")
+    if is_send != (options.part is not None):
+        raise WrongUse("--part goes with delivered and resend, and only with them", "See: sluice resolve --help")
+    with _opened(options) as opened:
+        opened.ledger.load()
+        opened.unfinished()
+        if is_send:
+            sends = resolve_delivery(opened, options.entry, options.part, options.verdict, options.reason)
+            found: dict[str, Any] = {"entry": options.entry, "part": options.part, "deliveries": sends}
+        else:
+            number = resolve_window(opened, options.entry, options.verdict, options.reason)
+            found = {"entry": options.entry, "ended_by": number}
+    found |= {"state": "done", "pipeline": opened.pipeline.name, "verdict": options.verdict}
+    return 0, found, f"Entry {options.entry}: {options.verdict}. The next run carries it out: sluice run {options.file}"
+
+
+def realign(options: argparse.Namespace) -> Printed:
+    """Bring the consumer group and the ledger together after somebody moved the group."""
+    from sluice.resolution import realign_to_group, realign_to_ledger
+
+    with _opened(options) as opened:
+        opened.ledger.load()
+        opened.unfinished()
+        standing = opened.outlook.look(write=False)
+        if options.to == "ledger":
+            done = [f"{item.partition} {item.offset}" for item in realign_to_ledger(opened, standing)]
+        else:
+            done = [str(item) for item in realign_to_group(opened, standing, options.reason)]
+    key = "group_set" if options.to == "ledger" else "skipped"
+    found = {"state": "done", "pipeline": opened.pipeline.name, "to": options.to, key: done}
+    return 0, found, "\n".join([f"{key.replace('_', ' ')}:", *(done or ["nothing"])])
+
+
+def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
+    """Run by the library's own verbs: no server, no artifacts; the ledger is the same."""
+    from sluice.ingest import ingest
+
+    with _opened(options) as opened:
+        limits = opened.pipeline.limits
+        return ingest(opened, opened.report(), parallel_windows=limits.parallel_windows).as_dict()
+
+
+def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
+    from flows.ingest import ingest
+
+    state = ingest(options.file, max_windows=options.max_windows, until=options.until, return_state=True)
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, dict):
+        return found
+    return {"state": "failed", "pipeline": options.file, "message": state.message or state.name, "windows": []}
+
+
+def _has_prefect(options: argparse.Namespace) -> bool:
+    """Whether a Prefect API is named; without one, a server would be started for this run alone."""
+    if options.no_prefect:
+        return False
+    if os.environ.get("PREFECT_API_URL"):
+        return True
+    from prefect.settings import PREFECT_API_URL
+
+    return bool(PREFECT_API_URL.value())
+
+
+def _loaded(options: argparse.Namespace) -> Any:
+    from sluice.pipeline_file import find_pipeline, load_pipeline
+    from sluice.settings import Settings
+
+    return load_pipeline(find_pipeline(options.file, Settings.from_environment(os.environ).pipelines))
+
+
+def _opened(options: argparse.Namespace) -> Any:
+    import uuid
+
+    from sluice.opening import opened_run
+    from sluice.parts import RunOptions
+    from sluice.settings import Settings
+
+    run_options = RunOptions(max_windows=getattr(options, "max_windows", None), until=getattr(options, "until", None))
+    return opened_run(_loaded(options), Settings.from_environment(os.environ), f"cli-{uuid.uuid4().hex[:12]}", run_options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sluice", description="Move bounded windows of Kafka offsets into Arize AX, once, with proof.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person.",
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (check, plan, run, status):
+        added = _command(commands, command)
+        if command in (plan, run):
+            added.add_argument("--max-windows", type=_positive, help="windows to take at most")
+            added.add_argument("--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z")
+        if command is run:
+            added.add_argument("--no-prefect", action="store_true", help="run without a Prefect server: no artifacts")
+    resolving = _command(commands, resolve)
+    resolving.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
+    resolving.add_argument("--part", type=int, help="the part's number, with delivered and resend")
+    resolving.add_argument("verdict", choices=["deliver", "redo", "drop", "delivered", "resend"], help="see the runbook")
+    resolving.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
+    realigning = _command(commands, realign)
+    realigning.add_argument("--to", choices=["ledger", "group"], required=True, help="who is right")
+    realigning.add_argument("--reason", default="realigned to the group", help="kept in the ledger, with --to group")
+    return parser
+
+
+def _command(commands: Any, command: Callable[[argparse.Namespace], Printed]) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+    added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in deployments/pipelines")
+    added.add_argument("--json", action="store_true", help="print one JSON object")
+    added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")
+    added.set_defaults(command=command)
+    return added
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _moment(text: str) -> Any:
+    from datetime import datetime
+
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} has no time zone: add Z, or +01:00")
+    return moment

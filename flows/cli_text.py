@@ -1,0 +1,68 @@
+"""What the commands print for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sluice.errors import SluiceError
+from sluice.offsets import Balance
+
+_CLASSES = tuple(Balance().as_dict())
+
+
+def error_as_dict(error: SluiceError) -> dict[str, Any]:
+    state = "held" if error.exit_code == 3 else "failed"
+    return {"state": state, "error": type(error).__name__, "message": str(error), "see": error.see}
+
+
+def check_text(found: Mapping[str, Any]) -> str:
+    rows = [(name, kind) for name, kind in found["columns"].items()]
+    return f"{found['file']} is right: pipeline {found['pipeline']}, {len(rows)} columns\n{table(('column', 'type'), rows)}"
+
+
+def plan_text(found: Mapping[str, Any]) -> str:
+    rows = [(number, item) for number, window in enumerate(found["windows"], 1) for item in window]
+    waiting = [f"Entry {number} is sealed and not delivered: it comes first." for number in found["unfinished"]]
+    lines = [f"{len(found['windows'])} windows, {found['offsets']:,} offsets"]
+    lines += waiting + ([found["held"]] if found["held"] else [])
+    lines += [table(("window", "range"), rows)] if rows else ["Nothing new: every partition is caught up."]
+    return "\n".join([*lines, f"Peak of memory, estimated: {found['peak_memory_mib']:,} MiB ({found['peak_memory_why']})"])
+
+
+def run_text(found: Mapping[str, Any]) -> str:
+    lines = [f"{found['pipeline']}: {found['state']}, {len(found['windows'])} windows"]
+    lines += [window_text(window) for window in found["windows"]]
+    return "\n".join(lines)
+
+
+def window_text(window: Mapping[str, Any]) -> str:
+    """One line of arithmetic a window: `entry 3  100,000 = 99,890 staged + 110 rejected → 99,890 accepted`."""
+    balance = Balance(**{name: sum(item[name] for item in window["ranges"]) for name in _CLASSES})
+    return f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted, {window['status']}"
+
+
+def status_text(found: Mapping[str, Any]) -> str:
+    names = ("topic", "partition", "position", "committed", "end", "lag", "earliest", "retention_margin")
+    ledger = found["ledger"]
+    begun = f"ledger {ledger['id'][:8]}, {ledger['entries']} entries" if ledger else "no ledger yet: the first run begins it"
+    lines = [f"{found['pipeline']}: {begun}; group {found['group']}"]
+    lines.append(table(names, ([item[name] for name in names] for item in found["partitions"])))
+    for item in found["waiting"]:
+        lines.append(f"entry {item['entry']} waits: {item['held'] or '; '.join(part['last'] for part in item['parts'])}")
+    return "\n".join(lines)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Aligned columns; numbers to the right."""
+    cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(heads))]
+    return "\n".join("  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else "-" if value is None else str(value)
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell.rjust(width) if cell[:1].isdigit() or cell[:2].lstrip("-").isdigit() else cell.ljust(width)

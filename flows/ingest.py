@@ -1,0 +1,63 @@
+"""Ingest: finish what was sealed, then drain each partition up to where it ends now, window by window."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from sluice.errors import SluiceError
+from sluice.ingest import ingest as drain
+from sluice.opening import opened_run, pipeline_called
+from sluice.parts import RunOptions
+from sluice.report import RunReport
+from sluice.settings import Settings
+from tasks.open_runs import registered
+from tasks.verbs import TaskVerbs
+
+
+@flow(name="ingest", flow_run_name="{pipeline}", persist_result=False, retries=0)
+def ingest(
+    pipeline: Annotated[str, Field(description="The pipeline's name: its file in deployments/pipelines.")],
+    max_windows: Annotated[
+        int | None, Field(ge=1, description="Windows that this run takes at most; empty: as the file says.")
+    ] = None,
+    until: Annotated[
+        datetime | None, Field(description="Only records from before this moment; empty: all that there are.")
+    ] = None,
+) -> State[Any]:
+    """Move a pipeline's new offsets from Kafka to Arize: once, in bounded windows, and prove it.
+
+    Every window is read, staged, sealed in the ledger, uploaded, and only then committed. A run that dies is finished by
+    the next one. A run that ends as **Held** waits for a person: its message says what to do.
+    """
+    try:
+        report = run_pipeline(pipeline, RunOptions(max_windows=max_windows, until=until))
+    except SluiceError as error:
+        return Failed(message=str(error))
+    return final_state(report)
+
+
+def run_pipeline(pipeline: str, options: RunOptions) -> RunReport:
+    """Run a pipeline inside the flow that called, its verbs as tasks."""
+    settings = Settings.from_environment(os.environ)
+    loaded = pipeline_called(pipeline, settings)
+    with opened_run(loaded, settings, str(flow_run.id), options) as run, registered(run):
+        return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
+
+
+def final_state(report: RunReport) -> State[Any]:
+    """The state that a run ends in: red where a person is needed, its message being the next step."""
+    match report.state:
+        case "held":
+            return Failed(name="Held", message=report.message, data=report.as_dict())
+        case "failed":
+            return Failed(message=report.message, data=report.as_dict())
+        case "done":
+            return Completed(message=report.balance.arithmetic(), data=report.as_dict())

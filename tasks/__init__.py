@@ -1,0 +1,1 @@
+"""Tasks run the story: Prefect's side of each verb, with its name, retries and artifacts."""

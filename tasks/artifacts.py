@@ -1,0 +1,110 @@
+"""What a run leaves in Prefect for people: the plan before it reads, the ledger page behind it, and its name.
+
+A journal, not the truth: an artifact that cannot be written, or an API that is gone, is logged and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+from prefect import get_client
+from prefect.artifacts import create_table_artifact
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_UI_URL
+
+from sluice.ingest import Planned
+from sluice.ledger.entries import LedgerRange, StagedFile
+from sluice.planning import Backlog
+from sluice.report import RunReport, WindowReport, summary
+from sluice.run import Run
+
+Given = ParamSpec("Given")
+
+
+def never_failing(publish: Callable[Given, None]) -> Callable[Given, None]:
+    """Log what goes wrong with a journal entry; the delivery does not depend on it."""
+
+    @wraps(publish)
+    def guarded(*args: Given.args, **kwargs: Given.kwargs) -> None:
+        try:
+            publish(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, rows that Arize has stay delivered
+            get_run_logger().warning("%s failed: %s. The ledger has it all.", publish.__name__, type(error).__name__)
+
+    return guarded
+
+
+@never_failing
+def publish_plan(run: Run, planned: Planned) -> None:
+    """Publish what the run means to do: one row a partition, and a link to it in the log."""
+    stops = {item.partition: item.stop for item in planned.plan.ranges}
+    rows = [_plan_row(item, stops[item.range.partition]) for item in planned.plan.backlog]
+    windows, unfinished = len(planned.plan.windows), len(planned.unfinished)
+    line = f"Plan of {run.pipeline.name}: {windows} windows" + (f", {unfinished} entries to finish" if unfinished else "")
+    _publish(f"plan-{_slug(run)}", rows, line)
+
+
+@never_failing
+def publish_report(run: Run, report: RunReport) -> None:
+    """Publish the ledger page of the run, one row a range, and name the run by what it did."""
+    _name_run(summary(report.pipeline, report.taken, report.rows_accepted, report.state))
+    rows = [_ledger_row(window, item) for window in report.windows for item in window.entry.ranges]
+    if rows:
+        _publish(f"offsets-{_slug(run)}", rows, f"Ledger of {report.pipeline}: {report.balance.arithmetic()}")
+
+
+def _slug(run: Run) -> str:
+    """The pipeline's name and its ledger's id: unique, where a topic's name would not be (dots, case) or not be allowed."""
+    return f"{run.pipeline.name}-{run.ledger.state.ledger_id[:8]}"
+
+
+def _publish(key: str, rows: list[dict[str, Any]], line: str) -> None:
+    artifact = create_table_artifact(key=key, table=rows, description=line)
+    get_run_logger().info("%s: %s/v2/artifacts/artifact/%s", line, (PREFECT_UI_URL.value() or "").rstrip("/"), artifact)
+
+
+def _name_run(name: str) -> None:
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, name=name)
+
+
+def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
+    at = backlog.range
+    return {
+        "topic": at.partition.topic,
+        "partition": at.partition.number,
+        "start": at.start,
+        "stop": stop,
+        "offsets": stop - at.start,
+        "left behind": at.stop - stop,
+        "end": at.stop,
+        "earliest": backlog.earliest,
+        "retention margin": at.start - backlog.earliest,
+    }
+
+
+def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
+    staged = window.entry.staged
+    return {
+        "entry": window.number,
+        "topic": item.topic,
+        "partition": item.partition,
+        "start": item.start,
+        "stop": item.stop,
+        **item.balance,
+        "status": window.status,
+        "committed_at": window.committed_at,
+        "receipt": ", ".join(f"part {at.part}: delivery {at.delivery}, {at.rows} rows" for at in window.receipts),
+        **_file_columns(staged),
+    }
+
+
+def _file_columns(staged: StagedFile | None) -> dict[str, str | None]:
+    if staged is None:
+        return {"file": None, "sha256": None, "content": None}
+    return {"file": staged.key, "sha256": staged.sha256, "content": staged.content}

@@ -1,0 +1,92 @@
+"""The five tasks of a run. Each opens nothing and decides nothing: it calls one verb of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from sluice.delivery import PartName, Receipt
+from sluice.errors import LedgerMoved, SluiceError
+from sluice.ingest import Planned, Staged, Window
+from sluice.ledger.entries import parse_ranges
+from sluice.report import Committed, RunReport
+from sluice.run import Run
+from tasks.artifacts import publish_plan, publish_report
+from tasks.open_runs import open_run
+
+_PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
+
+
+def is_worth_a_retry(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Retry what may pass by itself; a ledger that went on must be planned from again instead."""
+    error = state.data
+    return isinstance(error, SluiceError) and error.transient and not isinstance(error, LedgerMoved)
+
+
+@task(**_PLAIN, task_run_name="plan")
+def plan_run(run_id: str) -> Planned:
+    """Check where everything stands, plan, and publish the plan before anything is read."""
+    run = open_run(run_id)
+    planned = run.plan()
+    publish_plan(run, planned)
+    return planned
+
+
+@task(
+    **_PLAIN,
+    task_run_name="stage {ranges}",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_worth_a_retry,
+)
+def stage_window(run_id: str, ranges: Sequence[str]) -> Staged:
+    """Read a window, from reading to sealed."""
+    return open_run(run_id).stage(parse_ranges(ranges))
+
+
+@task(**_PLAIN, task_run_name="deliver entry {entry} part {part}")
+def deliver_part(run_id: str, entry: int, part: int) -> Receipt:
+    """Deliver a part. Prefect retries nothing here: only the library knows what became of a send."""
+    return open_run(run_id).deliver(PartName(entry=entry, part=part))
+
+
+@task(**_PLAIN, task_run_name="commit")
+def commit_group(run_id: str, settled: Sequence[int]) -> Committed:
+    """Drive the consumer group to the end of what is contiguous and delivered."""
+    return open_run(run_id).commit(settled)
+
+
+@task(**_PLAIN, task_run_name="record")
+def record_run(run_id: str, report: RunReport) -> None:
+    """Publish what the run did. Whatever fails here, the delivery stands."""
+    run = open_run(run_id)
+    run.record(report)
+    publish_report(run, report)
+
+
+class TaskVerbs:
+    """The verbs of a run as Prefect's tasks."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def plan(self) -> Planned:
+        return plan_run(self._run.run_id)
+
+    def stage(self, window: Window) -> Staged:
+        return stage_window(self._run.run_id, [str(item) for item in window])
+
+    def deliver(self, name: PartName) -> Receipt:
+        return deliver_part(self._run.run_id, name.entry, name.part)
+
+    def commit(self, settled: Sequence[int]) -> Committed:
+        return commit_group(self._run.run_id, list(settled))
+
+    def record(self, report: RunReport) -> None:
+        record_run(self._run.run_id, report)
