@@ -44,7 +44,7 @@ compile() {
 
 # --- what is there ---
 
-# By content and not by date: a checkout sets dates as it likes, and a moved .venv has scripts that point nowhere.
+# By content and not by date: a checkout sets dates as it likes.
 fingerprint() {
     printf '%s\n' "$root"
     cksum requirements.lock pyproject.toml deployments/installer.lock deployments/venv.sh
@@ -54,7 +54,8 @@ fingerprint() {
 is_fresh() { [ -f "$stamp" ] && is_the_python_asked_for && [ "$(fingerprint)" = "$(cat "$stamp")" ]; }
 
 is_usable() {
-    is_in_range "$python_in_venv" && is_the_python_asked_for && "$python_in_venv" -c 'import pip' 2>/dev/null
+    is_in_range "$python_in_venv" && is_the_python_asked_for && "$python_in_venv" -c 'import pip' 2>/dev/null &&
+        grep -qF "$root/.venv" .venv/bin/activate     # in a checkout that was moved, its scripts point nowhere
 }
 
 is_the_python_asked_for() {
@@ -112,7 +113,7 @@ version_of() { "$1" -V 2>&1 || true; }
 
 make_venv() {
     find_python
-    [ ! -e .venv ] && [ ! -L .venv ] || say "making .venv anew: it is broken, half-made or of another Python"
+    [ ! -e .venv ] && [ ! -L .venv ] || say "making .venv anew: it is broken, half-made, moved or of another Python"
     rm -rf .venv
     if [ "$ensurepip" = yes ]; then
         "$python" -m venv .venv

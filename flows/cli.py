@@ -23,7 +23,8 @@ Printed = tuple[int, dict[str, Any], str]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
+    if options.verbose:
+        _log_steps()
     try:
         code, found, text = options.command(options)
     except SluiceError as error:
@@ -34,6 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif text:
         print(text)
     return code
+
+
+def _log_steps() -> None:
+    """Log Sluice's own steps to stderr, by a handler of their own: Prefect, once imported, keeps the root logger's to itself."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("sluice")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.propagate = False  # else a root logger with a handler would print each line again
 
 
 def check(options: argparse.Namespace) -> Printed:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from sluice.errors import GroupMoved, GroupOfAnotherLedger
-from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Skip, Window, parse_ranges
+from sluice.errors import GroupMoved, GroupOfAnotherLedger, LedgerDamaged
+from sluice.ledger.entries import Derived, Entry, Skip, Window, parse_ranges
 from sluice.ledger.state import LedgerState
 from sluice.offsets import GroupOffset, Partition
 
@@ -93,13 +93,15 @@ def _of_another(group: str, at: GroupOffset, mark: Mark) -> GroupOfAnotherLedger
 
 
 def _is_boundary(state: LedgerState, mark: Mark, at: GroupOffset, entry: Callable[[int], Entry]) -> bool:
-    if mark.entry >= state.next_number:
-        return False
-    match entry(mark.entry):
-        case Genesis() | Pin() as start:
-            return any(
-                item.positions.get(at.partition.number, 0) == at.offset for item in start.topics if item.topic == at.partition.topic
-            )
+    if at.offset == state.starts.get(at.partition, 0):
+        return True
+    try:
+        marked = entry(mark.entry)
+    except LedgerDamaged:
+        if mark.entry < state.next_number:
+            raise
+        return False  # committed for an entry that the store does not have: it was set back
+    match marked:
         case Window() | Derived() as sealed:
             return any(item.range.partition == at.partition and item.stop == at.offset for item in sealed.ranges)
         case Skip() as skip:

@@ -65,7 +65,7 @@ PATTERNS: Final = {
 }
 ConnectionName = Annotated[str, Field(pattern=CONNECTION)]
 Text = Annotated[str, Field(max_length=255, pattern=TEXT)]
-Topic = Annotated[str, AfterValidator(check_topic), Field(pattern=TOPIC)]
+Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 
 
 class KafkaSource(Strict):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
@@ -31,6 +32,19 @@ _SUSPECT_RE: Final = re.compile(_SUSPECT)
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Values as columns, a row each.
+
+    Attributes:
+        doubtful: the rows that hold a number which the column cannot, or perhaps cannot: infinite (as 1e309 is read),
+            not whole, or too large to know whether it is.
+    """
+
+    frame: pl.DataFrame
+    doubtful: pl.Series
+
+
 def unfit(values: Sequence[bytes]) -> list[int]:
     """Return the positions of values that are no JSON object for sure, and that `read` must never be handed."""
     raw = pa.array(values, pa.binary())
@@ -40,19 +54,24 @@ def unfit(values: Sequence[bytes]) -> list[int]:
     suspects = pc.match_substring_regex(raw, _SUSPECT)
     if pc.any(suspects).as_py():
         found.update(at for at in pc.indices_nonzero(suspects).to_pylist() if _is_foul(values[at]))
-    if not _is_utf8(raw):
-        found.update(at for at in range(len(raw)) if not _is_utf8(raw[at : at + 1]))
+    if not _are_utf8(raw):
+        found.update(at for at, value in enumerate(values) if not _is_utf8(value))
     return sorted(found)
 
 
-def read(values: Sequence[bytes], projection: Projection) -> pl.DataFrame | None:
+def read(values: Sequence[bytes], projection: Projection) -> Read | None:
     """Read values, none of them unfit, into a row each; None if at least one is no object of the projection's types."""
     joined = b"\n".join(values)
-    whole = _parse(joined, len(values), projection, _TYPES)
-    if whole is None and any(leaf.type == "int" for leaf in projection.leaves):
+    try:
+        table = _parse(joined, projection, _TYPES)
+    except _NumberRefused:
         # A producer that keeps its integers as floats writes 7.0, which the reader takes for no int64.
-        whole = _parse(joined, len(values), projection, _TYPES | {"int": pa.float64()})
-    return whole
+        table = _parse(joined, projection, _TYPES | {"int": pa.float64()})
+    return _columns(table, projection) if table is not None and table.num_rows == len(values) else None
+
+
+class _NumberRefused(Exception):
+    pass
 
 
 def _is_braced(value: bytes) -> bool:
@@ -64,7 +83,15 @@ def _is_foul(value: bytes) -> bool:
     return b"\0" in value or _SUSPECT_RE.search(_STRING.sub(b"", value)) is not None
 
 
-def _is_utf8(raw: Any) -> bool:
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _are_utf8(raw: Any) -> bool:
     try:
         raw.cast(pa.string())
     except pa.ArrowInvalid:
@@ -72,18 +99,20 @@ def _is_utf8(raw: Any) -> bool:
     return True
 
 
-def _parse(joined: bytes, count: int, projection: Projection, types: dict[str, Any]) -> pl.DataFrame | None:
+def _parse(joined: bytes, projection: Projection, types: dict[str, Any]) -> Any:
     schema = pa.schema(_fields([(leaf.path, types[leaf.type]) for leaf in projection.leaves]))
     try:
-        table = pj.read_json(
+        return pj.read_json(
             pa.BufferReader(joined),
             # One block: blocks are cut at line feeds, which a value may hold.
             read_options=pj.ReadOptions(use_threads=False, block_size=len(joined) + 64),
             parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
-    except pa.ArrowInvalid:
-        return None
-    return _columns(table, projection) if table.num_rows == count else None
+    except pa.ArrowInvalid as error:
+        # Only to save time: a text that could not be parsed cannot be with other types of number either.
+        if types["int"] == pa.float64() or "JSON parse error" in str(error):
+            return None
+        raise _NumberRefused from None
 
 
 def _fields(leaves: Iterable[tuple[Path, Any]]) -> list[Any]:
@@ -94,24 +123,21 @@ def _fields(leaves: Iterable[tuple[Path, Any]]) -> list[Any]:
     return [pa.field(key, rest[0][1] if rest[0][0] == () else pa.struct(_fields(rest))) for key, rest in below.items()]
 
 
-def _columns(table: Any, projection: Projection) -> pl.DataFrame | None:
+def _columns(table: Any, projection: Projection) -> Read:
     found: dict[str, pl.Series] = {}
+    doubtful = pl.repeat(False, table.num_rows, dtype=pl.Boolean, eager=True)
     for leaf in projection.leaves:
         field = table.column(leaf.path[0]).combine_chunks()
         for key in leaf.path[1:]:
             field = pc.struct_field(field, key)
-        series = _checked(pl.Series(leaf.column, field), is_int=leaf.type == "int")
-        if series is None:
-            return None
+        series = pl.Series(leaf.column, field)
+        if series.dtype == pl.Float64:
+            is_sure = _is_whole(series) if leaf.type == "int" else series.is_finite()
+            doubtful |= ~is_sure.fill_null(True)
+            series = series.cast(pl.Int64, strict=False) if leaf.type == "int" else series
         found[leaf.column] = series
-    return pl.DataFrame(found)
+    return Read(frame=pl.DataFrame(found), doubtful=doubtful)
 
 
-def _checked(series: pl.Series, *, is_int: bool) -> pl.Series | None:
-    """Return the series if its floats are finite (1e309 is read as infinite) and, where declared int, whole."""
-    if series.dtype != pl.Float64:
-        return series
-    if not is_int:
-        return series if series.is_finite().all() else None
-    is_whole = (series.abs() < MAX_WHOLE) & (series == series.floor())
-    return series.cast(pl.Int64) if is_whole.all() else None
+def _is_whole(series: pl.Series) -> pl.Series:
+    return (series.abs() < MAX_WHOLE) & (series == series.floor())

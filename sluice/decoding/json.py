@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +14,8 @@ from sluice.decoding import columnar, strict
 from sluice.decoding.projection import Projection
 
 ROW: Final = "\x1frow"
-_NO_JSON: Final = "not JSON"
-_MOST_ROWS, _MOST_BYTES, _FEW = 4096, 8 << 20, 256
+_UNKNOWN: Final = "not JSON, or of another type"
+_MOST_ROWS, _MOST_BYTES, _FEW = 4096, 8 << 20, 64
 _TYPES: Final = {"string": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "bool": pl.Boolean()}
 
 
@@ -45,6 +45,7 @@ def decode(values: Sequence[bytes], projection: Projection) -> Decoded:
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             parts = list(pool.map(lambda rows: _Chunk(values, rows, projection).settled(), chunks))
     frame = pl.concat([_no_rows(projection), *(frame for part in parts for frame in part.frames)])
+    frame = frame if frame[ROW].is_sorted() else frame.sort(ROW)
     return Decoded(frame=frame, rejected={at: reason for part in parts for at, reason in sorted(part.rejected.items())})
 
 
@@ -61,7 +62,7 @@ def _chunks(values: Sequence[bytes]) -> Iterator[range]:
 
 
 class _Chunk:
-    """Settles the values of some rows: good frames in order, and reasons."""
+    """Settles the values of some rows: each gets into a frame, or is rejected with a reason."""
 
     def __init__(self, values: Sequence[bytes], rows: range, projection: Projection) -> None:
         self._values = values
@@ -72,42 +73,56 @@ class _Chunk:
 
     def settled(self) -> _Chunk:
         unfit = columnar.unfit([self._values[row] for row in self._rows])
-        for at in unfit:
-            self._reject(self._rows[at])
-        self._settle([row for row in self._rows if row not in self.rejected])
+        self._reject(self._rows[at] for at in unfit)
+        self._settle([row for row in self._rows if row not in self.rejected] if unfit else self._rows)
         return self
 
     def _settle(self, rows: Sequence[int]) -> None:
-        if not rows or self._take(rows, [self._values[row] for row in rows]):
+        """Read all at once; else closer and closer around the bad ones; these one by one."""
+        if not rows or self._take(rows):
             return
-        if len(rows) > _FEW:
-            for start in range(0, len(rows), _FEW):
-                self._settle(rows[start : start + _FEW])
+        if len(rows) <= _FEW:
+            self._one_by_one(rows)
             return
-        reasons = {row: strict.fault(self._values[row], self._projection) for row in rows}
-        self.rejected.update({row: reason for row, reason in reasons.items() if reason})
-        good = [row for row in rows if not reasons[row]]
+        size = max(len(rows) // 8, _FEW)
+        for start in range(0, len(rows), size):
+            self._settle(rows[start : start + size])
+
+    def _one_by_one(self, rows: Sequence[int]) -> None:
+        faults = {row: strict.fault(self._values[row], self._projection) for row in rows}
+        self.rejected.update({row: reason for row, reason in faults.items() if reason})
+        good = [row for row in rows if not faults[row]]
         self._bisect(good, [strict.with_plain_integers(self._values[row]) for row in good])
 
     def _bisect(self, rows: Sequence[int], values: Sequence[bytes]) -> None:
         """Find, by halves, what the reader refuses although no reason was found: the seldom case."""
-        if not rows or self._take(rows, values):
-            return
-        if len(rows) == 1:
-            self._reject(rows[0])
-            return
-        half = len(rows) // 2
-        self._bisect(rows[:half], values[:half])
-        self._bisect(rows[half:], values[half:])
+        read = columnar.read(values, self._projection) if rows else None
+        if read is not None and not read.doubtful.any():
+            self._keep(rows, read.frame)
+        elif len(rows) == 1:
+            self._reject(rows)
+        elif rows:
+            half = len(rows) // 2
+            self._bisect(rows[:half], values[:half])
+            self._bisect(rows[half:], values[half:])
 
-    def _take(self, rows: Sequence[int], values: Sequence[bytes]) -> bool:
-        frame = columnar.read(values, self._projection)
-        if frame is not None:
-            self.frames.append(frame.insert_column(0, pl.Series(ROW, rows, pl.Int64)))
-        return frame is not None
+    def _take(self, rows: Sequence[int]) -> bool:
+        read = columnar.read([self._values[row] for row in rows], self._projection)
+        if read is None:
+            return False
+        sure = self._keep(rows, read.frame, ~read.doubtful if read.doubtful.any() else None)
+        if sure < len(rows):
+            self._one_by_one([row for row, is_doubtful in zip(rows, read.doubtful, strict=True) if is_doubtful])
+        return True
 
-    def _reject(self, row: int) -> None:
-        self.rejected[row] = strict.fault(self._values[row], self._projection) or _NO_JSON
+    def _keep(self, rows: Sequence[int], frame: pl.DataFrame, sure: pl.Series | None = None) -> int:
+        numbered = frame.insert_column(0, pl.Series(ROW, rows, pl.Int64))
+        self.frames.append(numbered if sure is None else numbered.filter(sure))
+        return self.frames[-1].height
+
+    def _reject(self, rows: Iterable[int]) -> None:
+        for row in rows:
+            self.rejected[row] = strict.fault(self._values[row], self._projection) or _UNKNOWN
 
 
 def _no_rows(projection: Projection) -> pl.DataFrame:

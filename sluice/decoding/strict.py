@@ -16,6 +16,7 @@ from typing import Any, Final
 from sluice.decoding.columnar import MAX_WHOLE, SPACE
 from sluice.decoding.projection import Leaf, Projection
 
+_LARGE_EXPONENT: Final = re.compile(r"[0-9][eE]\+?0*[1-9][0-9]{2}")
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
@@ -76,15 +77,17 @@ def _document(value: bytes) -> dict[str, Any]:
         raise _Bad("not an object")
     if _has_half_a_character(text):
         raise _Bad("not JSON")
+    if _LARGE_EXPONENT.search(text):
+        _EXPONENTS.decode(text)
     return document
 
 
-def _float(text: str) -> _Float:
+def _check_exponent(text: str) -> str:
     mantissa, _, exponent = text.lower().partition("e")
     # The reader refuses such an exponent wherever it stands, even after 0.
     if exponent and not exponent.startswith("-") and _exceeds(exponent, 308 + len(mantissa.partition(".")[2])):
         raise _Bad("a number is out of range")
-    return _Float(text)
+    return text
 
 
 def _exceeds(digits: str, limit: int) -> bool:
@@ -102,8 +105,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_float, parse_int=_Int, parse_constant=_refuse
+    object_pairs_hook=_object, parse_float=_Float, parse_int=_Int, parse_constant=_refuse
 )
+_EXPONENTS: Final = json.JSONDecoder(parse_float=_check_exponent, parse_int=str)
 
 
 def _has_half_a_character(text: str) -> bool:

@@ -132,6 +132,8 @@ class Deliveries:
         among = set(wanted)
         for key in self._store.keys(self._keys.deliveries, after=self._keys.deliveries_of(wanted[0])):
             entry = self._keys.delivery_numbers(key)[0]
+            if entry > wanted[-1]:
+                return
             if entry in among:
                 yield key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.offsets import OffsetRange
+from sluice.offsets import OffsetRange, Partition
 
 _LAST = 10**12 - 1
 
@@ -24,8 +24,11 @@ class Keys:
     def entry_number(self, key: str) -> int:
         return int(key.removeprefix(self.entries).removesuffix(".json"))
 
+    def slots_of(self, claim: int) -> str:
+        return f"{self.root}slots/{claim:012}/"
+
     def slot(self, claim: int, slot: int) -> str:
-        return f"{self.root}slots/{claim:012}/{slot:08}.json"
+        return f"{self.slots_of(claim)}{slot:08}.json"
 
     def checkpoint(self, next_number: int) -> str:
         """Counted down, so that the newest comes first in a listing."""
@@ -46,7 +49,15 @@ class Keys:
         number, what, _ = name.split(".")
         return int(entry), int(part), int(number), what
 
+    def files(self, kind: str) -> str:
+        return f"{kind}/{self._pipeline}/"
+
     def file(self, kind: str, first: OffsetRange, sha256: str) -> str:
         """Name a staged file by its first range and its content, so that a retry lands on the same name."""
         at = f"{first.partition.topic}/{first.partition.number}/{first.start:020}-{sha256[:32]}"
-        return f"{kind}/{self._pipeline}/{at}.parquet"
+        return f"{self.files(kind)}{at}.parquet"
+
+    def file_start(self, key: str) -> tuple[Partition, int]:
+        """Read back where a staged file's first range starts."""
+        topic, number, name = key.split("/")[-3:]
+        return Partition(topic, int(number)), int(name.partition("-")[0])

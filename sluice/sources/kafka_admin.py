@@ -18,8 +18,22 @@ from sluice.sources.kafka_connection import Connection
 from sluice.sources.kafka_errors import Trouble, plain, translated, unavailable
 
 _Key = TypeVar("_Key")
+_Ask = Callable[[float], Mapping[_Key, "Future[Any]"]]
 _POLL_S = 0.1
 _GRACE_S = 1.0
+_ON_ITS_WAY = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 _LATE = frozenset({KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._WAIT_COORD})
 
 
@@ -43,9 +57,12 @@ class KafkaAdmin:
         Raises:
             TopicMissing, TopicNotAllowed, SourceRefused, SourceUnavailable: see there.
         """
-        futures = self._client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
+        wanted = TopicCollection(list(topics))
         try:
-            return self._answers(futures, lambda topic: f"topic {topic}")
+            return self._answers(
+                lambda timeout_s: self._client.describe_topics(wanted, request_timeout=timeout_s),
+                lambda topic: f"topic {topic}",
+            )
         except TopicMissing as missing:
             raise self._with_nearest(missing, topics) from missing.__cause__
 
@@ -69,10 +86,10 @@ class KafkaAdmin:
         """
         if not partitions:
             return {}
-        wanted = [TopicPartition(item.topic, item.number) for item in partitions]
-        futures = self._client.list_consumer_group_offsets([Group(group, wanted)], request_timeout=self._timeout_s)
-        answered = self._answers(futures, lambda name: f"consumer group {name}")[group].topic_partitions
-        self._check_each(group, answered)
+        wanted = [Group(group, [TopicPartition(item.topic, item.number) for item in partitions])]
+        answered = self._of_group(
+            group, lambda timeout_s: self._client.list_consumer_group_offsets(wanted, request_timeout=timeout_s)
+        )
         return {
             _named(at): GroupOffset(partition=_named(at), offset=at.offset, metadata=at.metadata or "")
             for at in answered
@@ -87,40 +104,51 @@ class KafkaAdmin:
         """
         if not offsets:
             return
-        wanted = [TopicPartition(at.partition.topic, at.partition.number, at.offset, at.metadata) for at in offsets]
-        futures = self._client.alter_consumer_group_offsets([Group(group, wanted)], request_timeout=self._timeout_s)
-        answered = self._answers(futures, lambda name: f"consumer group {name}")[group].topic_partitions
-        self._check_each(group, answered)
+        places = [TopicPartition(at.partition.topic, at.partition.number, at.offset, at.metadata) for at in offsets]
+        wanted = [Group(group, places)]
+        self._of_group(
+            group, lambda timeout_s: self._client.alter_consumer_group_offsets(wanted, request_timeout=timeout_s)
+        )
 
     def _offsets(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
         if not partitions:
             return {}
         wanted = {TopicPartition(item.topic, item.number): spec for item in partitions}
-        futures = self._client.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._timeout_s
+        answers = self._answers(
+            lambda timeout_s: self._client.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout_s
+            ),
+            lambda at: f"partition {_named(at)}",
         )
-        answers = self._answers(futures, lambda at: f"partition {_named(at)}")
         return {_named(at): answer.offset for at, answer in answers.items()}
 
-    def _check_each(self, group: str, answered: Sequence[TopicPartition]) -> None:
+    def _of_group(self, group: str, ask: _Ask[str]) -> list[TopicPartition]:
+        answered: list[TopicPartition] = self._answers(ask, lambda name: f"consumer group {name}")[
+            group
+        ].topic_partitions
         for at in answered:
             if at.error is not None:
                 raise self._translated(at.error, f"consumer group {group} at {_named(at)}")
+        return answered
 
-    def _answers(self, futures: Mapping[_Key, Future[Any]], where: Callable[[_Key], str]) -> dict[_Key, Any]:
-        self._wait(list(futures.values()))
-        answers = {}
-        for key, future in futures.items():
-            try:
-                answers[key] = future.result(timeout=0)
-            except KafkaException as error:
-                raise self._translated(error.args[0], where(key)) from error
-        return answers
-
-    def _wait(self, futures: Sequence[Future[Any]]) -> None:
-        """Wait for all, and while nobody answers listen for why."""
+    def _answers(self, ask: _Ask[_Key], where: Callable[[_Key], str]) -> dict[_Key, Any]:
+        """Ask, and again while a leader or coordinator is on its way: librdkafka does not do so for every question."""
         self._trouble.clear()
-        deadline = self._clock.elapsed_s() + self._timeout_s + _GRACE_S
+        deadline = self._clock.elapsed_s() + self._timeout_s
+        while True:
+            left_s = deadline - self._clock.elapsed_s()
+            futures = ask(max(1.0, left_s))
+            self._wait(list(futures.values()), deadline + _GRACE_S)
+            refused = {key: error for key, future in futures.items() if (error := future.exception(timeout=0))}
+            if not refused:
+                return {key: future.result(timeout=0) for key, future in futures.items()}
+            if left_s <= 0 or not all(_is_on_its_way(error) for error in refused.values()):
+                key, cause = min(refused.items(), key=lambda item: _is_on_its_way(item[1]))
+                raise self._translated(_kafka_error(cause), where(key)) from cause
+            self._clock.wait(_POLL_S)
+
+    def _wait(self, futures: Sequence[Future[Any]], deadline: float) -> None:
+        """Wait for all, and while nobody answers listen for why."""
         while wait(futures, timeout=_POLL_S).not_done:
             self._client.poll(0)
             if self._trouble.refusal is not None:
@@ -160,3 +188,11 @@ def is_there(admin: KafkaAdmin, topics: Sequence[str]) -> None:
 
 def _named(at: TopicPartition) -> Partition:
     return Partition(at.topic, at.partition)
+
+
+def _is_on_its_way(error: BaseException) -> bool:
+    return _kafka_error(error).code() in _ON_ITS_WAY
+
+
+def _kafka_error(error: BaseException) -> KafkaError:
+    return error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._FAIL, str(error))

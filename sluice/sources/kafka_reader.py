@@ -75,6 +75,7 @@ class Reader:
         self.close()
 
     def close(self) -> None:
+        self._cursors.clear()
         self._consumer.close()
 
     def read(

@@ -87,7 +87,7 @@ class DirectoryStore:
         target = self._root / key
         unfinished = self._root / _UNFINISHED / uuid.uuid4().hex
         with _translated(key):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make(target.parent)
             try:
                 write(unfinished)
                 _flush(unfinished)
@@ -98,6 +98,14 @@ class DirectoryStore:
             finally:
                 unfinished.unlink(missing_ok=True)
         return True
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it; the name of each is on the disk before anything in it is acknowledged."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,81 @@
+"""The few questions that demo and tests ask of a Prefect server, over its REST API."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from deployments.local.processes import wait_until
+
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@dataclass(frozen=True, slots=True)
+class PrefectApi:
+    """A server's API at its URL, such as `http://127.0.0.1:4200/api`."""
+
+    url: str
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """Return a deployment by `flow/deployment`."""
+        found: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}")
+        return found
+
+    def trigger(self, deployment_id: str, parameters: dict[str, Any] | None = None) -> str:
+        """Create a run of a deployment now, and return its id."""
+        body = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
+        answers: list[dict[str, Any]] = []
+
+        def created() -> bool:
+            try:
+                answers.append(self.ask("POST", f"/deployments/{deployment_id}/create_flow_run", body))
+            except HTTPError as error:  # SQLite is busy now and then, right after the start
+                if error.code != 503:
+                    raise
+            return bool(answers)
+
+        wait_until(created, 30, "Prefect to take a run")
+        return str(answers[0]["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
+        return found
+
+    def runs(self, **filters: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("POST", "/flow_runs/filter", filters)
+        return found
+
+    def wait_for(self, run_id: str, *states: str, deadline_s: float) -> dict[str, Any]:
+        """Wait until a run is in one of these states (in any final one, if none is named), and return it."""
+        found: list[dict[str, Any]] = []
+
+        def reached() -> bool:
+            try:
+                found.append(self.run(run_id))
+            except (URLError, HTTPException, OSError):  # a server that is being restarted
+                return False
+            return found[-1]["state_type"] in (states or FINAL)
+
+        wait_until(reached, deadline_s, f"the flow run {run_id} to end")
+        return found[-1]
+
+    def crash(self, run_id: str, message: str) -> None:
+        """Say of a run that its process is gone."""
+        state = {"type": "CRASHED", "name": "Crashed", "message": message}
+        self.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": state, "force": True})
+
+    def artifacts(self, **filters: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("POST", "/artifacts/filter", filters)
+        return found
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(  # noqa: S310 - a server of one's own
+            self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read() or "null")

@@ -1,0 +1,86 @@
+"""Prove a pipeline from outside: what was produced, staged, held by Arize and committed must be the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from deployments.local.stack import Stack
+from sluice.group import group_offsets
+from sluice.ledger import Ledger, entries
+from sluice.offsets import Balance, Partition, total
+from sluice.opening import pipeline_called
+from sluice.sources.kafka import KafkaSource
+from sluice.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The counts that must agree.
+
+    Attributes:
+        produced: good records that were committed to the topic.
+        staged: rows in the staged files, counted in the files.
+        arrived: rows that the stand-in holds for the model; `twice` of them are repeats of an id.
+        balance: of all entries together.
+        group, ledger: the offsets of each partition, next to read.
+    """
+
+    produced: int
+    staged: int
+    arrived: int
+    twice: int
+    balance: Balance
+    group: dict[Partition, int]
+    ledger: dict[Partition, int]
+    ends: dict[Partition, int]
+
+    @property
+    def holds(self) -> bool:
+        return self.produced == self.staged == self.arrived and not self.twice and self.group == self.ledger == self.ends
+
+    def lines(self) -> list[str]:
+        offsets = " ".join(str(offset) for offset in self.ledger.values())
+        return [
+            f"balance    {self.balance.arithmetic()}",
+            f"rows       {self.produced:,} produced = {self.staged:,} staged = {self.arrived:,} held by Arize; seen twice {self.twice:,}",
+            f"offsets    group {'=' if self.group == self.ledger else '≠'} ledger {'=' if self.ledger == self.ends else '≠'} "
+            f"end of the topic: {offsets}",
+            "proved" if self.holds else "NOT PROVED",
+        ]
+
+
+def prove(stack: Stack, pipeline: str) -> Proof:
+    """Count everything anew from Kafka, the store and the stand-in."""
+    loaded = pipeline_called(pipeline)
+    store = open_store(f"s3://{stack.store.bucket}/sluice")
+    ledger = Ledger(store, pipeline).load()
+    sealed = [entry for number in range(1, ledger.state.next_number) if isinstance(entry := ledger.entry(number), entries.Sealed)]
+    partitions = sorted(ledger.state.positions)
+    with KafkaSource({"bootstrap.servers": stack.kafka.bootstrap_servers}, group=loaded.pipeline.source.kafka.group) as source:
+        committed = source.committed(partitions)
+        bounds = source.snapshot(loaded.pipeline.source.kafka.topics)
+    models = [item for item in stack.arize.summary()["models"] if item["model"] == loaded.pipeline.arize.model]
+    ledger.settle(list(ledger.state.open))
+    return Proof(
+        produced=stack.produced.total("good"),
+        staged=_staged_rows(store, sealed),
+        arrived=sum(item["rows"] for item in models),
+        twice=sum(item["excess_rows"] for item in models),
+        balance=total(entry.balance for entry in sealed),
+        group={key: item.offset for key, item in sorted(committed.items())},
+        ledger={item.partition: item.offset for item in group_offsets(ledger.state, partitions)},
+        ends={key: item.end for key, item in sorted(bounds.items())},
+    )
+
+
+def _staged_rows(store: Store, sealed: list[entries.Sealed]) -> int:
+    with TemporaryDirectory() as scratch:
+        local, rows = Path(scratch) / "staged.parquet", 0
+        for entry in sealed:
+            if entry.staged is not None and store.fetch(entry.staged.key, local):
+                rows += pl.scan_parquet(local).select(pl.len()).collect().item()
+    return rows

@@ -1,0 +1,46 @@
+"""The stack of the demo, left running for a person to look around, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from deployments.local.options import Teller, options_of
+from deployments.local.processes import unwinding_on_sigterm
+from deployments.local.stack import Stack, running_stack
+
+
+def main() -> int:
+    """Run everything, with a worker, until somebody ends it."""
+    options = options_of("make up", __doc__)
+    say = Teller()
+    try:
+        with (
+            unwinding_on_sigterm(),
+            running_stack(options.directory, departures=options.departures, say=say) as stack,
+            stack.prefect.worker(stack.environment()),
+        ):
+            _tell(stack, say)
+            signal.pause()
+    except KeyboardInterrupt:
+        say("Ended; the data stay in .sluice/, and `make up` goes on with them")
+    return 0
+
+
+def _tell(stack: Stack, say: Teller) -> None:
+    say("Everything runs; Ctrl-C ends it")
+    say.rows(
+        [
+            f"Prefect        {stack.prefect.ui_url}   run the deployment ingest/flights, or wait for its schedule",
+            f"what arrived   {stack.arize.url}",
+            f"Kafka          {stack.kafka.bootstrap_servers}",
+            "",
+            "To use the command line in another terminal:",
+            *(f"export {name}={value}" for name, value in {**stack.environment(), **stack.prefect.environment()}.items()),
+            ".venv/bin/sluice status flights",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

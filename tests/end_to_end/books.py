@@ -1,0 +1,165 @@
+"""The ledger of one pipeline as it stands in its store, read as plain JSON: by none of the code that wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sluice.staging import content_hash
+from sluice.store import Store
+from tests.end_to_end.events import CANARY, Written
+
+Where = tuple[str, int]
+CLASSES = ("staged", "tombstones", "rejected", "filtered", "invisible", "expired")
+ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
+
+
+@dataclass(frozen=True)
+class Books:
+    """What an auditor reads, who has the store and nothing else.
+
+    Attributes:
+        scratch: an empty place for a staged file.
+    """
+
+    store: Store
+    pipeline: str
+    scratch: Path
+
+    @cached_property
+    def entries(self) -> list[dict[str, Any]]:
+        keys = list(self.store.keys(f"ledger/{self.pipeline}/entries/"))
+        assert keys == [f"ledger/{self.pipeline}/entries/{number:012}.json" for number in range(len(keys))]
+        return [json.loads(self.store.read(key) or b"") for key in keys]
+
+    @cached_property
+    def sealed(self) -> dict[int, dict[str, Any]]:
+        return {number: item for number, item in enumerate(self.entries) if item["kind"] in ("window", "derived")}
+
+    @property
+    def ended(self) -> set[int]:
+        """The held entries that a person gave a word on."""
+        return {item["origin"] for item in self.sealed.values() if item.get("purpose") in ENDS_A_HELD_ENTRY}
+
+    @property
+    def held(self) -> list[int]:
+        return [number for number, item in self.sealed.items() if item.get("held") and number not in self.ended]
+
+    @cached_property
+    def positions(self) -> dict[Where, int]:
+        """Where each partition stands, followed from the genesis on: each range starts where the one before stopped."""
+        at: dict[Where, int] = {}
+        for entry in self.entries:
+            for topic in entry.get("topics", ()):
+                at |= {(topic["topic"], int(number)): offset for number, offset in topic["positions"].items()}
+            for where, start, stop in _moved(entry):
+                assert at.get(where, 0) == start, f"{where} stands at {at.get(where, 0)}, and an entry starts at {start}"
+                at[where] = stop
+        return at
+
+    def deliveries(self, entry: int, part: int) -> list[dict[str, Any]]:
+        """The tries to send a part, in order, each with what is known of it: intent, outcome, note."""
+        prefix = f"ledger/{self.pipeline}/deliveries/{entry:012}/{part:04}/"
+        tries: dict[str, dict[str, Any]] = {}
+        for key in self.store.keys(prefix):
+            number, what, _ = key.removeprefix(prefix).split(".")
+            tries.setdefault(number, {})[what] = json.loads(self.store.read(key) or b"")
+        return [tries[number] for number in sorted(tries)]
+
+    def outcomes(self, entry: int, part: int) -> list[str]:
+        """How each try ended, in order: accepted, refused, released, or unknown."""
+        return [item.get("outcome", {"kind": "unknown"})["kind"] for item in self.deliveries(entry, part)]
+
+    def every_outcome(self) -> dict[tuple[int, int], list[str]]:
+        return {(number, part): self.outcomes(number, part) for number, part in self._parts()}
+
+    def audit(self, written: Written | None = None) -> None:
+        """Check the chain, every balance, and every staged file; and that no value of an event is in the ledger."""
+        assert self.entries[0]["kind"] == "genesis"
+        assert self.positions
+        for number, entry in self.sealed.items():
+            self._audit_balance(entry, written)
+            self._audit_files(number, entry)
+        for key in self.store.keys(f"ledger/{self.pipeline}/"):
+            assert CANARY.encode() not in (self.store.read(key) or b""), f"{key} holds a value of an event"
+
+    def audit_delivered(self) -> None:
+        """Check that all that was sealed is accepted, part by part, once; and that nothing is held."""
+        assert self.held == []
+        for number, part in self._parts():
+            accepted = [item for item in self.deliveries(number, part) if item.get("outcome", {}).get("kind") == "accepted"]
+            assert len(accepted) == 1, f"entry {number} part {part}: {self.outcomes(number, part)}"
+            told = accepted[0]["outcome"]
+            assert told["by"] == "person" or told["rows"] == self.sealed[number]["parts"][part]["rows"]
+
+    def _parts(self) -> Iterator[tuple[int, int]]:
+        for number, entry in self.sealed.items():
+            if number not in self.ended:
+                yield from ((number, part) for part in range(len(entry["parts"])))
+
+    def _audit_balance(self, entry: dict[str, Any], written: Written | None) -> None:
+        for item in entry["ranges"]:
+            balance = {name: count for name, count in item["balance"].items() if count}
+            assert set(balance) <= set(CLASSES)
+            assert sum(balance.values()) == item["stop"] - item["start"]
+            if written is not None and entry.get("purpose") not in ENDS_A_HELD_ENTRY:
+                assert item["topic"] == written.topic
+                assert balance == written.balance(item["partition"], item["start"], item["stop"])
+
+    def _audit_files(self, number: int, entry: dict[str, Any]) -> None:
+        counted = _counted(entry)
+        dropped = entry.get("purpose") == "drop"
+        assert sum(part["rows"] for part in entry["parts"]) == (0 if dropped else counted["staged"])
+        assert ("staged" in entry) == bool(counted["staged"] and not dropped)
+        if "staged" in entry:
+            frame = self.frame(entry["staged"])
+            assert content_hash(frame) == entry["staged"]["content"]
+            self._audit_rows(frame, entry)
+        if entry.get("purpose") not in ("deliver", "drop"):
+            assert ("rejected" in entry) == bool(counted["rejected"]), f"entry {number}"
+        if "rejected" in entry:
+            assert self.frame(entry["rejected"]).height == counted["rejected"]
+
+    def _audit_rows(self, frame: pl.DataFrame, entry: dict[str, Any]) -> None:
+        assert frame.height == entry["staged"]["rows"]
+        places = list(frame.select("topic", "partition", "offset").iter_rows())
+        assert places == sorted(set(places))
+        staged = Counter((topic, partition) for topic, partition, _ in places)
+        assert staged == {(item["topic"], item["partition"]): n for item in entry["ranges"] if (n := item["balance"]["staged"])}
+        spans = {(item["topic"], item["partition"]): (item["start"], item["stop"]) for item in entry["ranges"]}
+        assert all(spans[topic, number][0] <= offset < spans[topic, number][1] for topic, number, offset in places)
+
+    def frame(self, file: dict[str, Any]) -> pl.DataFrame:
+        """Read a staged file back, if it is the one that its entry names, byte for byte."""
+        assert self.store.fetch(file["key"], self.scratch)
+        data = self.scratch.read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
+        return pl.read_parquet(self.scratch)
+
+
+def _counted(entry: dict[str, Any]) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    for item in entry["ranges"]:
+        counted.update(item["balance"])
+    return counted
+
+
+def _moved(entry: dict[str, Any]) -> Iterator[tuple[Where, int, int]]:
+    """What an entry moves: partition, from, to. One that is derived moves nothing: its origin did."""
+    if entry["kind"] == "window":
+        for item in entry["ranges"]:
+            yield (item["topic"], item["partition"]), item["start"], item["stop"]
+    if entry["kind"] == "skip":
+        for text in entry["ranges"]:
+            where, _, span = text.rpartition(" ")
+            topic, _, number = where.removesuffix("]").rpartition("[")
+            start, stop = span.split("..")
+            yield (topic, int(number)), int(start), int(stop)

@@ -1,0 +1,89 @@
+"""Sluice's commands on real parts: Kafka, the SDK against the stand-in, a store in a directory or in SeaweedFS."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deployments.local.arize import ArizeStandIn, running_arize
+from deployments.local.processes import running
+from tests.end_to_end.bench import API_KEY, Bench
+from tests.end_to_end.events import Written, everything, topic
+
+if TYPE_CHECKING:
+    from deployments.local.kafka import Kafka
+    from deployments.local.seaweedfs import SeaweedFS
+
+ROOT = Path(__file__).parents[2]
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG")
+
+
+@pytest.fixture(scope="session")
+def arize(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArizeStandIn]:
+    """One stand-in. Shared: a model and its faults are told apart by the model's name."""
+    with running_arize(tmp_path_factory.mktemp("arize"), api_key=API_KEY) as standin:
+        yield standin
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The socket of a process that forks commands."""
+    directory = tmp_path_factory.mktemp("warm")
+    at = directory / "socket"
+    with running(
+        [sys.executable, str(Path(__file__).with_name("warm.py")), str(at)],
+        log_path=directory / "log",
+        # Threads do not come along with a fork: a library's that starts one at its import must not.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        ready=at.is_socket,
+        deadline_s=60,
+        name="the process that forks commands",
+    ):
+        yield str(at)
+
+
+@pytest.fixture(scope="session")
+def bench(
+    kafka: Kafka, arize: ArizeStandIn, warm: str, tmp_path_factory: pytest.TempPathFactory
+) -> Bench:
+    """Commands with a store in a directory. Shared: give each pipeline a name of its own."""
+    directory = tmp_path_factory.mktemp("bench")
+    (directory / "pipelines").mkdir()
+    inherited = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment = {
+        **inherited,
+        **arize.environment(),
+        "SLUICE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "SLUICE_PIPELINES": str(directory / "pipelines"),
+    }
+    return Bench(
+        arize=arize,
+        environment=environment,
+        store=str(directory / "store"),
+        secrets=(*kafka.sasl_users.values(), API_KEY),
+        directory=directory,
+        warm=warm,
+    )
+
+
+@pytest.fixture(scope="session")
+def bench_on_s3(bench: Bench, seaweedfs: SeaweedFS) -> Bench:
+    """The same commands with a store in a bucket."""
+    return replace(
+        bench,
+        environment={**bench.environment, **seaweedfs.environment()},
+        store=f"s3://{seaweedfs.bucket}/end-to-end",
+        secrets=(*bench.secrets, seaweedfs.secret_key),
+    )
+
+
+@pytest.fixture(scope="session")
+def flights(kafka: Kafka) -> Written:
+    """A small topic with everything in it. Shared: read it, and write to one of your own."""
+    return everything(topic(kafka.bootstrap_servers))
