@@ -14,6 +14,7 @@ from sluice.offsets import Bounds, GroupOffset, Partition
 from sluice.parts import Parts, RunOptions
 from sluice.pipeline import Pipeline
 from sluice.planning import Plan, backlog_of, check_bounds, plan
+from sluice.steps import step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,7 @@ class Outlook:
         if not write:
             return LedgerState.begin(genesis)
         self._ledger.begin(genesis)
+        step("ledger.begun", ledger=self._ledger.state.ledger_id, topics=",".join(item.topic for item in topics))
         return self._ledger.state
 
     def _pin(self, topics: tuple[entries.TopicStart, ...], *, write: bool) -> LedgerState:

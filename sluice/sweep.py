@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from sluice.ledger import Ledger, LedgerState
-from sluice.ledger.entries import Claim, ClaimWindow, Sealed, Slot, StagedFile, decode_slot, parse_ranges
+from sluice.ledger.entries import Claim, Sealed, Slot, StagedFile, decode_slot, parse_ranges
 from sluice.offsets import OffsetRange, Partition
 from sluice.steps import step
 from sluice.store import Store
@@ -30,41 +30,42 @@ def sweepable(store: Store, ledger: Ledger) -> Iterator[str]:
     be. Two kinds of entries go back below it: the redo of a held entry, and the slots of a claim; while one of these
     can come, files that start in its ranges stay. Whoever adds a third kind must keep its files here first.
 
-    The ledger is read before the files are listed: a file that is staged meanwhile starts where it stood then, or later.
+    The order is law: files are listed before the ledger is read, and what may come is looked at before what has come.
     """
-    ledger.load()
-    named, kept = _named(store, ledger), _may_be_named(store, ledger)
-    for kind in KINDS:
-        for key in store.keys(ledger.keys.files(kind)):
-            start = ledger.keys.file_start(key)
-            if key not in named and _is_passed(ledger.state, start) and not any(_starts_in(start, item) for item in kept):
-                yield key
+    files = [key for kind in KINDS for key in store.keys(ledger.keys.files(kind))]
+    state = ledger.load().state
+    kept = _may_be_named(store, ledger)
+    named = _named(store, ledger)
+    for key in files:
+        start = ledger.keys.file_start(key)
+        if key not in named and _is_passed(state, start) and not any(_starts_in(start, item) for item in kept):
+            yield key
+
+
+def _may_be_named(store: Store, ledger: Ledger) -> list[OffsetRange]:
+    """Return the ranges below the ledger's position of which an entry may still be made."""
+    found = [item.range for held in ledger.state.held for item in held.entry.ranges]
+    for claim, slots in ledger.state.claims.items():
+        undecided = (window for slot, window in slots.items() if store.stat(ledger.keys.slot(claim, slot)) is None)
+        found += [item for window in undecided for item in parse_ranges(window.ranges)]
+    return found
 
 
 def _named(store: Store, ledger: Ledger) -> set[str]:
     """Return every key that an entry or a slot names."""
     files: list[StagedFile | None] = []
     for number in range(ledger.state.next_number):
-        entry = ledger.entry(number)
-        sealed = [entry] if isinstance(entry, Sealed) else _slots(store, ledger, number) if isinstance(entry, Claim) else []
-        files += [file for item in sealed for file in (item.staged, item.rejected, item.raw)]
+        for item in _sealed(store, ledger, number):
+            files += (item.staged, item.rejected, item.raw)
     return {file.key for file in files if file is not None}
 
 
-def _slots(store: Store, ledger: Ledger, claim: int) -> list[Slot]:
-    found = (decode_slot(key, store.read(key) or b"") for key in store.keys(ledger.keys.slots_of(claim)))
-    return [item for item in found if isinstance(item, Slot)]
-
-
-def _may_be_named(store: Store, ledger: Ledger) -> list[OffsetRange]:
-    """Return the ranges below the ledger's position of which an entry may still be made."""
-    held = [item.range for entry in ledger.state.held for item in entry.entry.ranges]
-    return held + [item for claim, slots in ledger.state.claims.items() for item in _undecided(store, ledger, claim, slots)]
-
-
-def _undecided(store: Store, ledger: Ledger, claim: int, slots: Mapping[int, ClaimWindow]) -> list[OffsetRange]:
-    open_slots = (window for slot, window in slots.items() if store.stat(ledger.keys.slot(claim, slot)) is None)
-    return [item for window in open_slots for item in parse_ranges(window.ranges)]
+def _sealed(store: Store, ledger: Ledger, number: int) -> Sequence[Sealed | Slot]:
+    entry = ledger.entry(number)
+    if isinstance(entry, Claim):
+        found = (decode_slot(key, store.read(key) or b"") for key in store.keys(ledger.keys.slots_of(number)))
+        return [item for item in found if isinstance(item, Slot)]
+    return [entry] if isinstance(entry, Sealed) else []
 
 
 def _is_passed(state: LedgerState, start: tuple[Partition, int]) -> bool:

@@ -17,8 +17,11 @@ from arize import ArizeClient
 from arize.ml.types import Environments, ModelTypes, Schema
 from confluent_kafka import Consumer
 
+from deployments.local.processes import wait_until
+
 MODEL = "departure-delay (published loop)"
 GROUP = "published-loop"
+FEATURES = ["carrier", "origin", "dest", "distance"]
 BATCH = 40_000
 _PATIENCE_S = 3.0
 
@@ -40,6 +43,8 @@ def main() -> None:
         }
     )
     consumer.subscribe([options.topic])
+    # The group waits for a member that was killed until its session has timed out.
+    wait_until(lambda: bool(consumer.poll(0) is None and consumer.assignment()), 30, "an assignment")
     while rows := _batch(consumer):
         _upload(rows)
         if options.die_before_commit:
@@ -60,8 +65,9 @@ def _batch(consumer: Consumer) -> list[dict[str, Any]]:
 def _row(value: bytes) -> list[dict[str, Any]]:
     try:
         event = json.loads(value)
-        row = {"id": str(event["id"]), "ts": event["scored_at"] / 1000, **event["prediction"]}
-        return [row | {name: event["features"][name] for name in ("carrier", "origin", "dest", "distance")}]
+        prediction, features = event["prediction"], {name: event["features"][name] for name in FEATURES}
+        at = {"id": str(event["id"]), "ts": event["scored_at"] / 1000}
+        return [at | {"label": prediction["label"], "score": float(prediction["score"])} | features]
     except (ValueError, KeyError, TypeError):
         return []
 
@@ -85,7 +91,7 @@ def _upload(rows: list[dict[str, Any]]) -> None:
             timestamp_column_name="ts",
             prediction_label_column_name="label",
             prediction_score_column_name="score",
-            feature_column_names=["carrier", "origin", "dest", "distance"],
+            feature_column_names=FEATURES,
         ),
     )
 

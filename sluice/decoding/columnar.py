@@ -22,11 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from sluice.decoding.projection import Path, Projection
+from sluice.decoding.projection import Leaf, Path, Projection
 
 SPACE: Final = b" \t\r\n"
 MAX_WHOLE: Final = 2**53  # from here on a double no longer tells one integer from the next
 _TYPES: Final = {"string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+_LOOSE_TYPES: Final = _TYPES | {"int": pa.float64()}
 _SUSPECT: Final = rb"\}[ \t\r\n]*n|(?:NaN|Inf|Infinity)[ \t\r\n]*[,\]}]|\x00"
 _SUSPECT_RE: Final = re.compile(_SUSPECT)
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -37,7 +38,7 @@ class Read:
     """Values as columns, a row each.
 
     Attributes:
-        doubtful: the rows that hold a number which the column cannot, or perhaps cannot: infinite (as 1e309 is read),
+        doubtful: the rows with a number that the column cannot hold, or perhaps cannot: infinite (as 1e309 is read),
             not whole, or too large to know whether it is.
     """
 
@@ -59,15 +60,40 @@ def unfit(values: Sequence[bytes]) -> list[int]:
     return sorted(found)
 
 
-def read(values: Sequence[bytes], projection: Projection) -> Read | None:
-    """Read values, none of them unfit, into a row each; None if at least one is no object of the projection's types."""
+def parse(values: Sequence[bytes], projection: Projection, *, may_be_loose: bool = True) -> Any:
+    """Read values, none of them unfit, into an Arrow table; None if one is no object of the projection's types.
+
+    Args:
+        may_be_loose: a producer that keeps its integers as floats writes 7.0, which the reader takes for no int64: then
+            read all ints as doubles, and leave it to `columns` to tell which of them are whole.
+    """
     joined = b"\n".join(values)
     try:
         table = _parse(joined, projection, _TYPES)
     except _NumberRefused:
-        # A producer that keeps its integers as floats writes 7.0, which the reader takes for no int64.
-        table = _parse(joined, projection, _TYPES | {"int": pa.float64()})
-    return _columns(table, projection) if table is not None and table.num_rows == len(values) else None
+        table = _parse(joined, projection, _LOOSE_TYPES) if may_be_loose else None
+    return table if table is not None and table.num_rows == len(values) else None
+
+
+def is_loose(table: Any, projection: Projection) -> bool:
+    """Whether a table has its ints as doubles."""
+    return any(leaf.type == "int" and _field(table, leaf).type == pa.float64() for leaf in projection.leaves)
+
+
+def columns(tables: Sequence[Any], projection: Projection) -> Read:
+    """Take the leaves out of tables, which are all loose or all not."""
+    nothing = pa.schema(_fields([(leaf.path, _TYPES[leaf.type]) for leaf in projection.leaves])).empty_table()
+    table = pa.concat_tables(tables) if tables else nothing
+    found: dict[str, pl.Series] = {}
+    doubtful = pl.repeat(False, table.num_rows, dtype=pl.Boolean, eager=True)
+    for leaf in projection.leaves:
+        series = pl.Series(leaf.column, _field(table, leaf))
+        if series.dtype == pl.Float64:
+            is_sure = _is_whole(series) if leaf.type == "int" else series.is_finite()
+            doubtful |= ~is_sure.fill_null(True)
+            series = series.cast(pl.Int64, strict=False) if leaf.type == "int" else series
+        found[leaf.column] = series
+    return Read(frame=pl.DataFrame(found), doubtful=doubtful)
 
 
 class _NumberRefused(Exception):
@@ -110,7 +136,7 @@ def _parse(joined: bytes, projection: Projection, types: dict[str, Any]) -> Any:
         )
     except pa.ArrowInvalid as error:
         # Only to save time: a text that could not be parsed cannot be with other types of number either.
-        if types["int"] == pa.float64() or "JSON parse error" in str(error):
+        if types is _LOOSE_TYPES or "JSON parse error" in str(error):
             return None
         raise _NumberRefused from None
 
@@ -123,20 +149,11 @@ def _fields(leaves: Iterable[tuple[Path, Any]]) -> list[Any]:
     return [pa.field(key, rest[0][1] if rest[0][0] == () else pa.struct(_fields(rest))) for key, rest in below.items()]
 
 
-def _columns(table: Any, projection: Projection) -> Read:
-    found: dict[str, pl.Series] = {}
-    doubtful = pl.repeat(False, table.num_rows, dtype=pl.Boolean, eager=True)
-    for leaf in projection.leaves:
-        field = table.column(leaf.path[0]).combine_chunks()
-        for key in leaf.path[1:]:
-            field = pc.struct_field(field, key)
-        series = pl.Series(leaf.column, field)
-        if series.dtype == pl.Float64:
-            is_sure = _is_whole(series) if leaf.type == "int" else series.is_finite()
-            doubtful |= ~is_sure.fill_null(True)
-            series = series.cast(pl.Int64, strict=False) if leaf.type == "int" else series
-        found[leaf.column] = series
-    return Read(frame=pl.DataFrame(found), doubtful=doubtful)
+def _field(table: Any, leaf: Leaf) -> Any:
+    field = table.column(leaf.path[0])
+    for key in leaf.path[1:]:
+        field = pc.struct_field(field, key)
+    return field
 
 
 def _is_whole(series: pl.Series) -> pl.Series:

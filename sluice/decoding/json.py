@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -16,7 +16,6 @@ from sluice.decoding.projection import Projection
 ROW: Final = "\x1frow"
 _UNKNOWN: Final = "not JSON, or of another type"
 _MOST_ROWS, _MOST_BYTES, _FEW = 4096, 8 << 20, 64
-_TYPES: Final = {"string": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "bool": pl.Boolean()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class Decoded:
 
     Attributes:
         frame: a row for each good value, in order: `ROW`, its position in the sequence, and a column for each leaf.
-        rejected: why each of the others is bad, by its position, in order.
+        rejected: why each of the others is bad, by its position.
     """
 
     frame: pl.DataFrame
@@ -38,93 +37,107 @@ def decode(values: Sequence[bytes], projection: Projection) -> Decoded:
     A field that is missing or null is null; a field that no leaf asks for may hold any JSON. `7.0` and `7e0` are the
     int 7, below 2⁵³. A key that is given twice on the way to a leaf is refused, elsewhere it does not matter.
     """
+    search = _Search(values, projection)
     chunks = list(_chunks(values))
     if len(chunks) < 2:
-        parts = [_Chunk(values, rows, projection).settled() for rows in chunks]
+        found = [search.chunk(rows) for rows in chunks]
     else:  # Arrow lets go of the interpreter while it parses
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            parts = list(pool.map(lambda rows: _Chunk(values, rows, projection).settled(), chunks))
-    frame = pl.concat([_no_rows(projection), *(frame for part in parts for frame in part.frames)])
-    frame = frame if frame[ROW].is_sorted() else frame.sort(ROW)
-    return Decoded(frame=frame, rejected={at: reason for part in parts for at, reason in sorted(part.rejected.items())})
+            found = list(pool.map(search.chunk, chunks))
+    frame = search.frame([piece for pieces in found for piece in pieces])
+    return Decoded(frame=frame, rejected=search.rejected)
 
 
 def _chunks(values: Sequence[bytes]) -> Iterator[range]:
-    """Cut into ranges of positions, small enough for a processor's cache and for Arrow's 2 GB."""
-    start = weight = 0
-    for at, value in enumerate(values):
-        if at > start and (at - start == _MOST_ROWS or weight + len(value) > _MOST_BYTES):
-            yield range(start, at)
-            start, weight = at, 0
-        weight += len(value)
-    if start < len(values):
-        yield range(start, len(values))
+    """Cut into rows that are small enough for a processor's cache, and for Arrow's 2 GB."""
+    for start in range(0, len(values), _MOST_ROWS):
+        rows = range(start, min(start + _MOST_ROWS, len(values)))
+        weight = sum(map(len, values[rows.start : rows.stop]))
+        size = max(1, len(rows) * _MOST_BYTES // max(weight, _MOST_BYTES))
+        yield from (rows[at : at + size] for at in range(0, len(rows), size))
 
 
-class _Chunk:
-    """Settles the values of some rows: each gets into a frame, or is rejected with a reason."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows that were read together."""
 
-    def __init__(self, values: Sequence[bytes], rows: range, projection: Projection) -> None:
+    rows: Sequence[int]
+    table: Any
+
+
+class _Search:
+    """Brings each row into a piece, or among the rejected; threads may search different chunks."""
+
+    def __init__(self, values: Sequence[bytes], projection: Projection) -> None:
         self._values = values
-        self._rows = rows
         self._projection = projection
-        self.frames: list[pl.DataFrame] = []
         self.rejected: dict[int, str] = {}
 
-    def settled(self) -> _Chunk:
-        unfit = columnar.unfit([self._values[row] for row in self._rows])
-        self._reject(self._rows[at] for at in unfit)
-        self._settle([row for row in self._rows if row not in self.rejected] if unfit else self._rows)
-        return self
+    def chunk(self, rows: range) -> list[_Piece]:
+        unfit = [rows[at] for at in columnar.unfit(self._values[rows.start : rows.stop])]
+        self._reject(unfit)
+        left = sorted(set(rows).difference(unfit)) if unfit else rows
+        return list(self._near(left))
 
-    def _settle(self, rows: Sequence[int]) -> None:
-        """Read all at once; else closer and closer around the bad ones; these one by one."""
-        if not rows or self._take(rows):
-            return
-        if len(rows) <= _FEW:
-            self._one_by_one(rows)
-            return
-        size = max(len(rows) // 8, _FEW)
-        for start in range(0, len(rows), size):
-            self._settle(rows[start : start + size])
+    def frame(self, pieces: Sequence[_Piece]) -> pl.DataFrame:
+        """Make one frame of all pieces, in the order of rows."""
+        loose = [piece for piece in pieces if columnar.is_loose(piece.table, self._projection)]
+        exact = [piece for piece in pieces if piece not in loose] if loose else list(pieces)
+        whole, doubtful = self._columns(loose)
+        exact += self._one_by_one(doubtful)
+        frame, infinite = self._columns(exact)
+        self._reject(infinite)
+        frame = pl.concat([frame, whole])
+        return frame if frame[ROW].is_sorted() else frame.sort(ROW)
 
-    def _one_by_one(self, rows: Sequence[int]) -> None:
-        faults = {row: strict.fault(self._values[row], self._projection) for row in rows}
-        self.rejected.update({row: reason for row, reason in faults.items() if reason})
-        good = [row for row in rows if not faults[row]]
-        self._bisect(good, [strict.with_plain_integers(self._values[row]) for row in good])
+    def _near(self, rows: Sequence[int]) -> Iterator[_Piece]:
+        """Read all at once; else closer around the bad ones if they seem to be few; else one by one."""
+        table = columnar.parse([self._values[row] for row in rows], self._projection) if rows else None
+        if table is not None:
+            yield _Piece(rows, table)
+        elif len(rows) <= _FEW or any(self._fault(row) for row in rows[:: len(rows) // _FEW]):
+            yield from self._one_by_one(rows)
+        else:
+            size = max(len(rows) // 8, _FEW)
+            for start in range(0, len(rows), size):
+                yield from self._near(rows[start : start + size])
 
-    def _bisect(self, rows: Sequence[int], values: Sequence[bytes]) -> None:
-        """Find, by halves, what the reader refuses although no reason was found: the seldom case."""
-        read = columnar.read(values, self._projection) if rows else None
-        if read is not None and not read.doubtful.any():
-            self._keep(rows, read.frame)
+    def _one_by_one(self, rows: Sequence[int]) -> Iterator[_Piece]:
+        values: list[bytes] = []
+        good: list[int] = []
+        for row in rows:
+            verdict = strict.judge(self._values[row], self._projection)
+            if verdict.reason:
+                self.rejected[row] = verdict.reason
+                continue
+            good.append(row)
+            value = self._values[row]
+            values.append(strict.with_plain_integers(value) if verdict.has_whole_floats else value)
+        yield from self._halves(good, values)
+
+    def _halves(self, rows: Sequence[int], values: Sequence[bytes]) -> Iterator[_Piece]:
+        """Find what the reader refuses although no reason was found: the seldom case."""
+        table = columnar.parse(values, self._projection, may_be_loose=False) if rows else None
+        if table is not None:
+            yield _Piece(rows, table)
         elif len(rows) == 1:
             self._reject(rows)
         elif rows:
             half = len(rows) // 2
-            self._bisect(rows[:half], values[:half])
-            self._bisect(rows[half:], values[half:])
+            yield from self._halves(rows[:half], values[:half])
+            yield from self._halves(rows[half:], values[half:])
 
-    def _take(self, rows: Sequence[int]) -> bool:
-        read = columnar.read([self._values[row] for row in rows], self._projection)
-        if read is None:
-            return False
-        sure = self._keep(rows, read.frame, ~read.doubtful if read.doubtful.any() else None)
-        if sure < len(rows):
-            self._one_by_one([row for row, is_doubtful in zip(rows, read.doubtful, strict=True) if is_doubtful])
-        return True
-
-    def _keep(self, rows: Sequence[int], frame: pl.DataFrame, sure: pl.Series | None = None) -> int:
-        numbered = frame.insert_column(0, pl.Series(ROW, rows, pl.Int64))
-        self.frames.append(numbered if sure is None else numbered.filter(sure))
-        return self.frames[-1].height
+    def _columns(self, pieces: Sequence[_Piece]) -> tuple[pl.DataFrame, list[int]]:
+        """Return the rows of pieces that hold what they must, and the numbers of the doubtful ones."""
+        rows = pl.concat([pl.Series(ROW, [], pl.Int64), *(pl.Series(ROW, piece.rows, pl.Int64) for piece in pieces)])
+        read = columnar.columns([piece.table for piece in pieces], self._projection)
+        frame = read.frame.insert_column(0, rows)
+        if not read.doubtful.any():
+            return frame, []
+        return frame.filter(~read.doubtful), rows.filter(read.doubtful).to_list()
 
     def _reject(self, rows: Iterable[int]) -> None:
-        for row in rows:
-            self.rejected[row] = strict.fault(self._values[row], self._projection) or _UNKNOWN
+        self.rejected.update({row: self._fault(row) or _UNKNOWN for row in rows})
 
-
-def _no_rows(projection: Projection) -> pl.DataFrame:
-    """The frame without rows: it gives a window its columns even where no value is good."""
-    return pl.DataFrame(schema={ROW: pl.Int64()} | {leaf.column: _TYPES[leaf.type] for leaf in projection.leaves})
+    def _fault(self, row: int) -> str | None:
+        return strict.judge(self._values[row], self._projection).reason

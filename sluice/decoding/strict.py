@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sluice.decoding.columnar import MAX_WHOLE, SPACE
@@ -31,6 +32,10 @@ class _Float(str):
     __slots__ = ()
 
 
+# What needs no second look; a number always does, for its range.
+_USUAL: Final[dict[str, type | None]] = {"string": str, "bool": bool, "int": None, "float": None}
+
+
 class _Twice(dict[str, Any]):
     """An object that gives a key twice."""
 
@@ -41,15 +46,28 @@ class _Twice(dict[str, Any]):
         self.keys_twice = {key for key, count in Counter(key for key, _ in pairs).items() if count > 1}
 
 
-def fault(value: bytes, projection: Projection) -> str | None:
-    """Return why a value is bad: the first reason that applies, in words and paths; None where none is found."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of a value.
+
+    Attributes:
+        reason: why it is bad, the first reason that applies, in words and paths; None where none was found.
+        has_whole_floats: an int is written as 7.0, which the reader takes only `with_plain_integers`.
+    """
+
+    reason: str | None
+    has_whole_floats: bool = False
+
+
+def judge(value: bytes, projection: Projection) -> Verdict:
     try:
         document = _document(value)
-    except RecursionError:
-        return None
+        found = [(leaf, _found(document, leaf)) for leaf in projection.leaves]
+    except RecursionError:  # only the reader can tell; and it wants plain integers
+        return Verdict(None, has_whole_floats=True)
     except _Bad as bad:
-        return bad.reason
-    return next(filter(None, (_leaf_fault(document, leaf) for leaf in projection.leaves)), None)
+        return Verdict(bad.reason)
+    return Verdict(None, any(type(token) is _Float and leaf.type == "int" for leaf, token in found))
 
 
 def with_plain_integers(value: bytes) -> bytes:
@@ -115,39 +133,46 @@ def _has_half_a_character(text: str) -> bool:
     return "\\u" in text and any(match[1] for match in _ESCAPE.finditer(text))
 
 
-def _leaf_fault(document: dict[str, Any], leaf: Leaf) -> str | None:
+def _found(document: dict[str, Any], leaf: Leaf) -> Any:
+    """Return what the document holds for a leaf, None where there is nothing."""
     at: Any = document
     for depth, key in enumerate(leaf.path):
-        if not isinstance(at, dict):
-            return f"{'.'.join(leaf.path[:depth])}: expected object"
-        if isinstance(at, _Twice) and key in at.keys_twice:
-            return f"{'.'.join(leaf.path[: depth + 1])}: given twice"
+        if type(at) is not dict:
+            _check_object(at, leaf, depth)
         at = at.get(key)
         if at is None:
             return None
-    wrong = _type_fault(at, leaf)
-    return f"{leaf}: {wrong}" if wrong else None
+    if type(at) is not _USUAL[leaf.type]:
+        _check_type(at, leaf)
+    return at
 
 
-def _type_fault(found: Any, leaf: Leaf) -> str | None:
-    if leaf.type == "string":
-        return None if type(found) is str else "expected string"
-    if leaf.type == "bool":
-        return None if isinstance(found, bool) else "expected bool"
-    if not isinstance(found, _Int | _Float):
-        return f"expected {leaf.type}"
-    if leaf.type == "float":
-        return None if math.isfinite(float(found)) else "out of range"
-    return _int_fault(found)
+def _check_object(found: Any, leaf: Leaf, depth: int) -> None:
+    if not isinstance(found, _Twice):
+        raise _Bad(f"{'.'.join(leaf.path[:depth])}: expected object")
+    if leaf.path[depth] in found.keys_twice:
+        raise _Bad(f"{'.'.join(leaf.path[: depth + 1])}: given twice")
 
 
-def _int_fault(found: _Int | _Float) -> str | None:
+def _check_type(found: Any, leaf: Leaf) -> None:
+    wrong = f"expected {leaf.type}"
+    if leaf.type in ("float", "int") and isinstance(found, _Int | _Float):
+        wrong = _int_fault(found) if leaf.type == "int" else _float_fault(found)
+    if wrong:
+        raise _Bad(f"{leaf}: {wrong}")
+
+
+def _float_fault(found: str) -> str:
+    return "" if math.isfinite(float(found)) else "out of range"
+
+
+def _int_fault(found: _Int | _Float) -> str:
     if isinstance(found, _Int):
-        return None if len(found) <= 20 and -(2**63) <= int(found) < 2**63 else "out of range"
+        return "" if len(found) <= 20 and -(2**63) <= int(found) < 2**63 else "out of range"
     number = float(found)
     if abs(number) >= MAX_WHOLE:
         return "out of range"
-    return None if number.is_integer() else "expected int"
+    return "" if number.is_integer() else "expected int"
 
 
 def _plain(match: re.Match[bytes]) -> bytes:

@@ -8,7 +8,19 @@ from dataclasses import dataclass, field, replace
 from sluice.errors import LedgerDamaged
 from sluice.ledger import coverage
 from sluice.ledger.entries import (
-    Claim, ClaimWindow, Derived, Entry, Genesis, Pin, Sealed, Skip, Slot, TopicStart, VoidSlot, Window, parse_ranges,
+    Claim,
+    ClaimWindow,
+    Derived,
+    Entry,
+    Genesis,
+    Pin,
+    Sealed,
+    Skip,
+    Slot,
+    TopicStart,
+    VoidSlot,
+    Window,
+    parse_ranges,
 )  # fmt: skip
 from sluice.offsets import OffsetRange, Partition
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -53,7 +53,7 @@ class Assignment:
         if released:
             self._consumer.incremental_unassign([_place(item) for item in released])
 
-    def put_aside(self, wanted: Collection[Partition] | Mapping[Partition, object]) -> None:
+    def put_aside(self, wanted: Collection[Partition]) -> None:
         """Hold what was read ahead of the window below its cap."""
         carried = sum(cursor.carried_bytes for cursor in self._cursors.values())
         if carried <= self._carry_bytes:
@@ -67,8 +67,13 @@ class Assignment:
             cursor.drop()
 
     def forget(self) -> None:
+        """Hold nothing, as at the start."""
         self._cursors.clear()
         self._consumer.unassign()
+
+    def close(self) -> None:
+        """Hold nothing, the consumer being closed."""
+        self._cursors.clear()
 
 
 def _place(cursor: Cursor, offset: int = -1001) -> TopicPartition:

@@ -20,6 +20,7 @@ from sluice.errors import EndBelowPosition, OffsetsExpired
 from sluice.offsets import OffsetRange, Partition
 from sluice.records import ReadRange
 from sluice.sources.garbage import collecting_seldom
+from sluice.sources.kafka_assignment import Assignment
 from sluice.sources.kafka_cursor import Cursor
 from sluice.sources.kafka_errors import OUT_OF_RANGE, Trouble, translated
 from sluice.sources.kafka_silence import Silence
@@ -58,13 +59,12 @@ class Reader:
         self._clock = clock
         self._stop = stop
         self._timeout_s = timeout_s
-        self._carry_bytes = carry_bytes
         self._trouble = Trouble()
         self._silence = Silence(addresses=addresses, trouble=self._trouble, check=check, clock=clock, stall_s=stall_s)
-        self._cursors: dict[Partition, Cursor] = {}
         self._received_records = 0
         self._received_bytes = 0
         self._consumer = make(self._trouble, self._silence.note)
+        self._held = Assignment(self._consumer, carry_bytes=carry_bytes)
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +75,8 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        self._cursors.clear()
         self._consumer.close()
+        self._held.close()
 
     def read(
         self,
@@ -107,11 +107,11 @@ class Reader:
             ValueError: two ranges are of one partition.
         """
         try:
-            window = Window([(item, self._cursor(item, epochs)) for item in ranges], limits)
+            window = Window([(at, self._held.cursor_for(at, epochs.get(at.partition))) for at in ranges], limits)
             with collecting_seldom:
                 self._fill(window, limits.max_seconds, on_expired)
         except BaseException:
-            self._forget()
+            self._held.forget()
             raise
         return window.results()
 
@@ -121,9 +121,9 @@ class Reader:
         while not (window.is_over or self._stop.is_set()):
             if self._clock.elapsed_s() >= until and window.has_progress:
                 return
-            self._assign([item.cursor for item in window.open.values() if not item.cursor.assigned])
+            self._held.ask(intake.cursor for intake in window.open.values())
             self._receive(window, self._next_batch(window), on_expired)
-            self._put_aside(window)
+            self._held.put_aside(window.open)
             self._silence.mind(window.open)
 
     def _next_batch(self, window: Window) -> list[Message]:
@@ -146,9 +146,9 @@ class Reader:
     def _take_in(self, window: Window, messages: Iterable[Message]) -> None:
         for topic, of_topic in groupby(messages, Message.topic):
             for number, run in groupby(of_topic, Message.partition):
-                cursor = self._cursors.get(Partition(cast(str, topic), cast(int, number)))
-                if cursor is None or not cursor.assigned:
-                    continue  # what was asked for before is asked for again, from where it stands then
+                cursor = self._held.assigned(Partition(cast(str, topic), cast(int, number)))
+                if cursor is None:
+                    continue
                 seen = cursor.seen
                 self._received_bytes += cursor.receive(arrived := list(run))
                 self._received_records += len(arrived)
@@ -159,43 +159,43 @@ class Reader:
     def _take_notice(self, window: Window, message: Message, on_expired: OnExpired) -> None:
         """Judge what librdkafka reports in the place of a record."""
         error = cast(KafkaError, message.error())
-        partition = Partition(
-            message.topic() or "", -1 if message.partition() is None else cast(int, message.partition())
-        )
-        cursor = self._cursors.get(partition)
-        if cursor is None or not cursor.assigned:
+        offset, number = cast(int, message.offset()), cast(int, message.partition())
+        cursor = self._held.assigned(Partition(message.topic() or "", number))
+        if cursor is None:
             self._trouble(error)  # of a broker or the group: as long as records come, reading needs neither
         elif error.code() == KafkaError._PARTITION_EOF:
-            if cursor.seen < cast(int, message.offset()):
+            if cursor.seen < offset:
                 self._silence.heard()
-            cursor.reach(cast(int, message.offset()))
-            window.take(partition)
+            cursor.reach(offset)
+            window.take(cursor.partition)
         elif error.code() in OUT_OF_RANGE:
-            self._unassign([cursor])
+            self._held.release([cursor])
             self._place(window, cursor, on_expired)
         elif error.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._LOG_TRUNCATION}:
-            raise translated(error, f"partition {partition}")
+            raise translated(error, f"partition {cursor.partition}")
         else:
             self._ask_again(cursor, error)
 
     def _ask_again(self, cursor: Cursor, error: KafkaError) -> None:
         """Take nothing that comes behind an error: the record that it stands for would pass for invisible."""
         self._trouble(error)
-        self._unassign([cursor])
+        self._held.release([cursor])
         self._clock.wait(_REST_S)
 
     def _place(self, window: Window, cursor: Cursor, on_expired: OnExpired) -> None:
         """Find out why Kafka has nothing at the offset that it was asked for, and where to go on."""
         cursor.looks_back = False
+        intake = window.open.get(cursor.partition)
+        if intake is None:
+            return  # not wanted in this window; it is found out again when it is
         try:
             at = TopicPartition(cursor.partition.topic, cursor.partition.number)
             earliest, end = self._consumer.get_watermark_offsets(at, timeout=self._timeout_s)
         except KafkaException as error:
             self._trouble(error.args[0])
             return
-        intake = window.open.get(cursor.partition)
-        if intake is None or earliest <= cursor.seen <= end:
-            return  # not wanted in this window; or it was asked for one record too early, to compare epochs
+        if earliest <= cursor.seen <= end:
+            return  # it was asked for one record too early, to compare epochs
         if cursor.seen > end:
             raise EndBelowPosition(
                 f"{cursor.partition} ends at offset {end}, below the position {cursor.seen}",
@@ -209,47 +209,6 @@ class Reader:
             window.close()
         else:
             raise _expired(intake.range, earliest)
-
-    def _put_aside(self, window: Window) -> None:
-        """Keep what was read ahead for later windows below its cap, and let Kafka send no more of it."""
-        carried = sum(cursor.carried_bytes for cursor in self._cursors.values())
-        if carried <= self._carry_bytes:
-            return
-        idle = [cursor for partition, cursor in self._cursors.items() if partition not in window.open]
-        self._unassign(cursor for cursor in idle if cursor.assigned)
-        for cursor in sorted(idle, key=lambda cursor: cursor.carried_bytes, reverse=True):
-            if carried <= self._carry_bytes:
-                return
-            carried -= cursor.carried_bytes
-            cursor.drop()
-
-    def _cursor(self, wanted: OffsetRange, epochs: Mapping[Partition, int]) -> Cursor:
-        held = self._cursors.get(wanted.partition)
-        if held is not None and held.cut_at == wanted.start:
-            return held
-        if held is not None and held.assigned:
-            self._unassign([held])
-        cursor = Cursor(wanted.partition, wanted.start, epochs.get(wanted.partition))
-        self._cursors[wanted.partition] = cursor
-        return cursor
-
-    def _assign(self, cursors: Sequence[Cursor]) -> None:
-        # Not sought and not paused: a pause drops the report that a partition ends, which then never comes again.
-        if cursors:
-            at = [TopicPartition(item.partition.topic, item.partition.number, item.ask()) for item in cursors]
-            self._consumer.incremental_assign(at)
-
-    def _unassign(self, cursors: Iterable[Cursor]) -> None:
-        at = []
-        for cursor in cursors:
-            cursor.assigned = False
-            at.append(TopicPartition(cursor.partition.topic, cursor.partition.number))
-        if at:
-            self._consumer.incremental_unassign(at)
-
-    def _forget(self) -> None:
-        self._cursors.clear()
-        self._consumer.unassign()
 
 
 def _expired(wanted: OffsetRange, earliest: int) -> OffsetsExpired:

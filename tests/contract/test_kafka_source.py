@@ -800,7 +800,7 @@ class TestBrokerTrouble:
             pieces = [first, *read_all(reader, remainder([span], [first.range]), few)]
             assert offsets_of(pieces) == list(range(3000))
             produce(fragile, named, 10, first=3000)
-            later = OffsetRange(span.partition, 3000, 8010)
+            later = OffsetRange(span.partition, 3000, 3010)
             with source.reader() as fresh:
                 (read,) = fresh.read(
                     [later], limits=WIDE, on_expired="fail", epochs={span.partition: first.leader_epoch or 0}

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 import yaml
 
 from deployments.local.arize import ArizeStandIn
+from sluice.store import open_store
+from tests.end_to_end.books import Books
 from tests.end_to_end.events import CANARY
 
 ENOUGH_S = 120.0
@@ -35,7 +38,7 @@ SMALL: dict[str, Any] = {
         "version": {"path": "version", "default": "none"},
     },
     "arize": {"type": "binary_classification"},
-    "limits": {"max_records": 100, "parallel_windows": 1, "send_timeout_seconds": 8},
+    "limits": {"max_records": 100, "parallel_windows": 1, "send_timeout_seconds": 20},
 }
 
 
@@ -180,6 +183,11 @@ class Bench:
         assert (done.code, done.found["state"]) == (0, "done"), done.err
         return done
 
+    def books(self, name: str) -> Books:
+        """The pipeline's ledger as it stands now."""
+        with patched(self.environment):
+            return Books(open_store(self.store), name, self.directory / "printed" / uuid.uuid4().hex)
+
     def ids(self, name: str) -> list[str]:
         """What the stand-in holds of the pipeline's model: an id for each row."""
         return sorted(self.arize.ids(name))
@@ -187,6 +195,22 @@ class Bench:
     def sends(self, name: str) -> list[tuple[str, int | None]]:
         """The calls for the pipeline's model, in order: version and status, None where nothing was answered."""
         return [(call["version"], call["status"]) for call in self.arize.calls(model=name)]
+
+
+@contextmanager
+def patched(environment: Mapping[str, str]) -> Iterator[None]:
+    """Give this process the variables by which boto3 finds the store."""
+    with _patching:
+        before = dict(os.environ)
+        os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+_patching = threading.Lock()
 
 
 def _merged(whole: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:

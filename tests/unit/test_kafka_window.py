@@ -21,7 +21,7 @@ WIDE = ReadLimits(max_records=10_000, max_bytes=1 << 30, max_seconds=60)
 
 def messages(offsets: Iterable[int], *, size: int = 10, epoch: int = 0) -> list[Message]:
     return [
-        Message("t", 0, offset, b"", bytes(size), [], None, (TIMESTAMP_CREATE_TIME, 0), None, epoch)
+        Message("t", 0, offset, b"", bytes(size), [], None, (TIMESTAMP_CREATE_TIME, 0), 0.0, epoch)
         for offset in offsets
     ]
 
