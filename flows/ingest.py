@@ -24,18 +24,17 @@ from tasks.verbs import TaskVerbs
 
 @flow(name="ingest", flow_run_name="{pipeline}", persist_result=False, retries=0)
 def ingest(
-    pipeline: Annotated[str, Field(description="The pipeline's name: its file in deployments/pipelines.")],
-    max_windows: Annotated[
-        int | None, Field(ge=1, description="Windows that this run takes at most; empty: as the file says.")
-    ] = None,
-    until: Annotated[
-        datetime | None, Field(description="Only records from before this moment; empty: all that there are.")
-    ] = None,
+    pipeline: str, max_windows: Annotated[int, Field(ge=1)] | None = None, until: datetime | None = None
 ) -> State[Any]:
     """Move a pipeline's new offsets from Kafka to Arize: once, in bounded windows, and prove it.
 
     Every window is read, staged, sealed in the ledger, uploaded, and only then committed. A run that dies is finished by
     the next one. A run that ends as **Held** waits for a person: its message says what to do.
+
+    Args:
+        pipeline: The pipeline's name: that of its file in `deployments/pipelines`.
+        max_windows: Windows that this run takes at most, in windows; None: as the pipeline file says.
+        until: Only records from before this moment (Kafka's timestamp); None: all that there are.
     """
     try:
         report = run_pipeline(pipeline, RunOptions(max_windows=max_windows, until=until))
@@ -60,4 +59,4 @@ def final_state(report: RunReport) -> State[Any]:
         case "failed":
             return Failed(message=report.message, data=report.as_dict())
         case "done":
-            return Completed(message=report.balance.arithmetic(), data=report.as_dict())
+            return Completed(message=report.balance.arithmetic() if report.windows else "Nothing new", data=report.as_dict())

@@ -130,7 +130,7 @@ class _Deliveries:
 
     def take(self, window: WindowReport) -> None:
         """Begin to deliver a window, as soon as there is room for it."""
-        while len(set(self._waiting.values())) >= self._most:
+        while len(set(self._waiting.values())) >= self._most or any(future.done() for future in self._waiting):
             self._collect()
         self.report = self.report.with_window(window)
         if window.entry.held or window.is_delivered:

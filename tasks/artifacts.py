@@ -39,7 +39,9 @@ def never_failing(publish: Callable[Given, None]) -> Callable[Given, None]:
 
 @never_failing
 def publish_plan(run: Run, planned: Planned) -> None:
-    """Publish what the run means to do: one row a partition, and a link to it in the log."""
+    """Publish what the run means to do, if anything: one row a partition, and a link to it in the log."""
+    if not planned.plan.windows and not planned.unfinished:
+        return
     stops = {item.partition: item.stop for item in planned.plan.ranges}
     rows = [_plan_row(item, stops[item.range.partition]) for item in planned.plan.backlog]
     windows, unfinished = len(planned.plan.windows), len(planned.unfinished)

@@ -8,6 +8,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
 from prefect.tasks import Task, exponential_backoff
 
 from sluice.delivery import PartName, Receipt
@@ -37,9 +38,15 @@ def plan_run(run_id: str) -> Planned:
     return planned
 
 
+def _stage_name() -> str:
+    """Name a stage by its first range: Prefect's lists are narrow."""
+    first, *others = task_run.parameters["ranges"]
+    return f"stage {first}" + (f" and {len(others)} more" if others else "")
+
+
 @task(
     **_PLAIN,
-    task_run_name="stage {ranges}",
+    task_run_name=_stage_name,
     retries=3,
     retry_delay_seconds=exponential_backoff(2),
     retry_jitter_factor=0.5,

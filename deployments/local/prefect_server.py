@@ -94,7 +94,11 @@ def running_prefect(directory: Path, *, deadline_s: float = 120) -> Iterator[Pre
         running(
             [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)],
             log_path=directory / "server.log",
-            env={**os.environ, **_home(directory)},
+            env={
+                **os.environ,
+                **_home(directory),
+                "PREFECT_SERVER_UI_API_URL": f"http://{LOOPBACK}:{port}/api",  # else its pages ask port 4200
+            },
             ready=lambda: _answers(port),
             deadline_s=deadline_s,
             name="Prefect server",

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sluice.decoding.columnar import MAX_WHOLE, SPACE
 from sluice.decoding.projection import Leaf, Projection
 
-_LARGE_EXPONENT: Final = re.compile(r"[0-9][eE]\+?0*[1-9][0-9]{2}")
+_LARGE_EXPONENT: Final = re.compile(r"[eE]\+?[0-9]{3}")
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )

@@ -173,7 +173,7 @@ class Bench:
     def killed(self, name: str, drill: str, *arguments: str, verb: str = "run") -> Done:
         """Run a command that is killed at a step."""
         done = self.sluice(verb, name, *arguments, drill=drill)
-        assert done.code == -signal.SIGKILL, f"{drill} was not reached: {done.err}"
+        assert done.code == -signal.SIGKILL, f"{drill} was not reached ({done.code}): {done.err}"
         assert done.steps[-1] == drill.split(":")[0]
         return done
 

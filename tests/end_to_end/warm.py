@@ -1,10 +1,12 @@
-"""Fork commands off a process that has imported all that they need.
+"""Fork commands, and the senders of their rows, off a process that has imported all that they need.
 
-`sluice` spends most of a short run on imports. Here every command is still a process of its own, with its own
-environment, output and exit status, and dies by `kill -9` like any other; it only starts in a tenth of the time.
+`sluice` spends a second of a short run on imports, and the SDK takes two in each sender. Here every one of them is
+still a process of its own, with its own environment, input and output, and dies by `kill -9` like any other; it only
+starts in a tenth of the time. `test_new_pipeline` goes the whole way, without any of this.
 
 It listens on the Unix socket that its argument names. A client sends one line, an order as JSON, and is told, a line
-each: `{"pid": …}`, `{"stopped": true}` as often as the command stops, `{"code": …}` at the end (negative: the signal).
+each: `{"pid": …}`, `{"stopped": true}` as often as the process stops, `{"code": …}` at the end (negative: the signal).
+A command finds, as `sys.executable`, a launcher that orders its sender here, with its own standard streams.
 """
 
 from __future__ import annotations
@@ -13,69 +15,116 @@ import importlib
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 IMPORTED = (
     *("flows.cli", "sluice.opening", "sluice.ingest", "sluice.forecast", "sluice.status", "sluice.resolution"),
-    *("sluice.windows", "sluice.staging", "sluice.store.s3"),
+    *("sluice.windows", "sluice.staging", "sluice.store.s3", "sluice.destinations.sdk_sender"),
 )
+LAUNCHER = """#!{python} -IS
+import json, os, socket, sys
+at = socket.socket(socket.AF_UNIX)
+at.connect({socket!r})
+socket.send_fds(at, [json.dumps({{"sender": True, "env": dict(os.environ)}}).encode() + b"\\n"], [0, 1, 2])
+for line in at.makefile():
+    if "code" in (told := json.loads(line)):
+        sys.exit(abs(told["code"]))
+"""
 
 
 def main() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever watches over a command is not waited for
+    importlib.import_module("sluice.destinations.sdk_sender")._warm_up()
+    path = Path(sys.argv[1])
+    launcher = path.with_name("python")
+    launcher.write_text(LAUNCHER.format(python=sys.executable, socket=str(path)))
+    launcher.chmod(0o700)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever watches over a process is not waited for
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(sys.argv[1])
-        listener.listen(32)
+        listener.bind(str(path))
+        listener.listen(64)
         while True:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                _watch_over(connection)
+                _watch_over(connection, str(launcher))
             connection.close()
 
 
-def _watch_over(connection: socket.socket) -> NoReturn:
-    """Fork the command, tell what becomes of it, and end with it."""
+def _watch_over(connection: socket.socket, launcher: str) -> NoReturn:
+    """Fork what is ordered, tell what becomes of it, end it when whoever ordered it is gone, and end with it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    order = json.loads(connection.makefile().readline())
+    words, streams = b"", []
+    while not words.endswith(b"\n"):
+        block, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+        words += block
+        streams += descriptors
+    order = json.loads(words)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _become(order)
+        _become(order, streams, launcher)
+    for descriptor in streams:
+        os.close(descriptor)
     _tell(connection, {"pid": pid})
-    while True:
-        _, status = os.waitpid(pid, os.WUNTRACED)
-        if not os.WIFSTOPPED(status):
-            break
-        _tell(connection, {"stopped": True})
-    _tell(connection, {"code": os.waitstatus_to_exitcode(status)})
+    code = _outcome(connection, pid)
+    _tell(connection, {"code": code})
     os._exit(0)
 
 
+def _outcome(connection: socket.socket, pid: int) -> int:
+    watched = os.pidfd_open(pid)
+    while True:
+        # A stop is no end, so a descriptor does not tell of it: it is looked for now and then.
+        ready, _, _ = select.select([watched, connection], [], [], 0.02)
+        if connection in ready:
+            os.kill(pid, signal.SIGKILL)
+        found, status = os.waitpid(pid, os.WUNTRACED | (0 if ready else os.WNOHANG))
+        if found and not os.WIFSTOPPED(status):
+            return os.waitstatus_to_exitcode(status)
+        if found:
+            _tell(connection, {"stopped": True})
+
+
 def _tell(connection: socket.socket, words: dict[str, Any]) -> None:
-    connection.sendall(json.dumps(words).encode() + b"\n")
+    try:
+        connection.sendall(json.dumps(words).encode() + b"\n")
+    except OSError:
+        pass  # whoever asked is gone
 
 
-def _become(order: dict[str, Any]) -> NoReturn:
+def _become(order: dict[str, Any], streams: list[int], launcher: str) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["env"])
-    for descriptor, path in ((1, order["out"]), (2, order["err"])):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    if order.get("sender"):
+        for at, descriptor in enumerate(streams):
+            os.dup2(descriptor, at)
+            os.close(descriptor)
+        _end(importlib.import_module("sluice.destinations.sdk_sender").main)
+    for at, path in ((1, order["out"]), (2, order["err"])):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), at)
     if order["pause"]:
         logging.getLogger("sluice").addFilter(_Pause(order["pause"]).filter)
+    sys.executable = launcher
+    _end(lambda: importlib.import_module("flows.cli").main(order["arguments"]))
+
+
+def _end(main: Callable[[], int | None]) -> NoReturn:
+    """Run a program to its end, as the interpreter would."""
     code = 1
     try:
-        code = importlib.import_module("flows.cli").main(order["arguments"])
+        code = main() or 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-    except BaseException:  # noqa: BLE001 - as the interpreter would, at the end of a process
+    except BaseException:  # noqa: BLE001 - told on stderr, as at the end of any process
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()

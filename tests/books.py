@@ -1,0 +1,207 @@
+"""What is in a store, read by code of its own: it shares the objects' shapes with the ledger, and none of its reasoning."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from sluice.ledger.deliveries import Intent, Outcome
+from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, StagedFile, Window, decode
+from sluice.ledger.keys import Keys
+from sluice.offsets import GroupOffset, OffsetRange, Partition
+from tests.parts import MARKER, MemoryArize, MemoryKafka, MemoryStore
+
+Part = tuple[int, int]
+
+
+class Books:
+    """The ledger of the pipeline `flights` in a store, and what must be true of it."""
+
+    def __init__(self, store: MemoryStore, kafka: MemoryKafka, arize: MemoryArize) -> None:
+        self._store = store
+        self._kafka = kafka
+        self._arize = arize
+        self._keys = Keys("flights")
+        self._known: dict[str, Entry] = {}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every entry in order; there is none missing between two others."""
+        keys = sorted(key for key in self._store.objects if key.startswith(self._keys.entries))
+        assert keys == [self._keys.entry(number) for number in range(len(keys))]
+        for key in keys[len(self._known) :]:
+            self._known[key] = decode(key, self._store.objects[key])
+        return list(self._known.values())
+
+    def decided(self) -> dict[Partition, list[OffsetRange]]:
+        """Return each partition's ranges in the order of the log, after its starting position as an empty range."""
+        found: dict[Partition, list[OffsetRange]] = {}
+        for entry in self.entries:
+            if isinstance(entry, Genesis | Pin):
+                for topic in entry.topics:
+                    for number, offset in topic.positions.items():
+                        partition = Partition(topic.topic, number)
+                        found[partition] = [OffsetRange(partition, offset, offset)]
+            for item in _moves(entry):
+                found[item.partition].append(item)
+        return found
+
+    def check_chain(self) -> None:
+        """Every offset from the genesis on is in exactly one entry."""
+        for partition, ranges in self.decided().items():
+            for one, other in zip(ranges, ranges[1:], strict=False):
+                assert one.stop == other.start, f"{one} is followed by {other}"
+            assert ranges[-1].stop <= self._kafka.end(partition)
+
+    def check_balances(self) -> None:
+        for entry in self.entries:
+            for item in entry.ranges if isinstance(entry, Window) else ():
+                self._check_balance(item.range, item.balance)
+
+    def _check_balance(self, taken: OffsetRange, balance: dict[str, int]) -> None:
+        assert sum(balance.values()) == taken.span
+        values = self._kafka.logs[taken.partition][taken.start + balance["expired"] : taken.stop]
+        kinds = Counter("invisible" if v == MARKER else "tombstones" if v is None else "rejected" for v in values)
+        assert balance["invisible"] == kinds["invisible"]
+        assert balance["tombstones"] == kinds["tombstones"]
+        assert balance["staged"] + balance["rejected"] == kinds["rejected"]
+
+    # ── deliveries
+
+    def parts(self) -> list[Part]:
+        """Return the parts that go out, or went."""
+        sealed = enumerate(self.entries)
+        return [
+            (number, part)
+            for number, entry in sealed
+            if isinstance(entry, Sealed) and not entry.held
+            for part in range(len(entry.parts))
+        ]
+
+    def intents(self, part: Part) -> list[Intent]:
+        return [
+            Intent.model_validate_json(self._store.objects[key])
+            for key in sorted(self._store.objects)
+            if key.startswith(self._prefix(part)) and key.endswith(".intent.json")
+        ]
+
+    def outcome(self, part: Part, number: int) -> Outcome | None:
+        data = self._store.objects.get(self._keys.delivery(*part, number, "outcome"))
+        return Outcome.model_validate_json(data) if data else None
+
+    def outcomes(self, part: Part) -> list[Outcome | None]:
+        return [self.outcome(part, number) for number in range(len(self.intents(part)))]
+
+    def is_accepted(self, part: Part) -> bool:
+        return any(outcome and outcome.kind == "accepted" for outcome in self.outcomes(part))
+
+    def unknown(self) -> list[Part]:
+        """Return the parts that wait for what a person says of their sends."""
+        return [part for part in self.parts() if not self.is_accepted(part) and None in self.outcomes(part)]
+
+    def _prefix(self, part: Part) -> str:
+        return f"{self._keys.deliveries_of(part[0])}{part[1]:04}/"
+
+    def is_done(self, number: int) -> bool:
+        """Whether all that is to be sent of an entry was accepted; of a held one, whether what ended it is done."""
+        entry = self.entries[number]
+        assert isinstance(entry, Sealed)
+        if entry.held:
+            ends = [n for n, other in enumerate(self.entries) if isinstance(other, Derived) and other.origin == number]
+            assert len(ends) <= 1
+            return bool(ends) and self.is_done(ends[0])
+        return all(self.is_accepted((number, part)) for part in range(len(entry.parts)))
+
+    def check_commit(self, offsets: Sequence[GroupOffset]) -> None:
+        """The group never goes past an offset that is not delivered: it stands where entries end, all done below it."""
+        decided = self.decided()
+        for at in offsets:
+            assert at.offset in {item.stop for item in decided.get(at.partition, [OffsetRange(at.partition, 0, 0)])}
+        for number, entry in enumerate(self.entries):
+            for item in entry.ranges if isinstance(entry, Window) else ():
+                if any(at.partition == item.range.partition and at.offset > item.start for at in offsets):
+                    assert self.is_done(number), f"entry {number} is not delivered"
+
+    def check_deliveries(self) -> None:
+        for part in self.parts():
+            self._check_named(part)
+            self._check_timely(part)
+            self._check_resends(part)
+
+    def _check_named(self, part: Part) -> None:
+        """No part is sent twice, but where a send had no known outcome, and that is written down."""
+        named = sum(intent.resends > 0 for intent in self.intents(part))
+        released = sum(bool(outcome and outcome.kind == "released") for outcome in self.outcomes(part))
+        assert self.arrivals(part) <= 1 + named + released
+
+    def _check_timely(self, part: Part) -> None:
+        """Nothing is sent after an acceptance that was written in time."""
+        at = {write.key: (place, write.at_s) for place, write in enumerate(self._store.writes)}
+        intents = [at[self._keys.delivery(*part, number, "intent")] for number in range(len(self.intents(part)))]
+        for number, intent in enumerate(self.intents(part)):
+            outcome = self.outcome(part, number)
+            if outcome and outcome.kind == "accepted":
+                place, at_s = at[self._keys.delivery(*part, number, "outcome")]
+                in_time = at_s <= intents[number][1] + intent.duration_s
+                assert not (in_time and any(later > place for later, _ in intents[number + 1 :]))
+
+    def _check_resends(self, part: Part) -> None:
+        """Sends without a known outcome: three at most, until a person says more."""
+        silent = 0
+        for outcome in self.outcomes(part):
+            silent = 0 if outcome and outcome.kind == "released" else silent + (outcome is None)
+            assert silent <= 3
+
+    def arrivals(self, part: Part) -> int:
+        entry = self.entries[part[0]]
+        assert isinstance(entry, Sealed)
+        assert entry.staged is not None
+        same = (entry.staged.sha256, entry.parts[part[1]].version)
+        return sum(arrived == same for arrived, _ in self._arize.arrived)
+
+    def check_all_is_delivered(self) -> None:
+        for part in self.parts():
+            said = [item for item in self.outcomes(part) if item and item.kind == "accepted"]
+            assert said, f"part {part} was never accepted"
+            assert self.arrivals(part) or said[0].by == "person"
+        for number, entry in enumerate(self.entries):
+            assert not isinstance(entry, Sealed) or self.is_done(number)
+        arrived = Counter(place for _, places in self._arize.arrived for place in set(places))
+        sent = Counter(place for number, entry in enumerate(self.entries) for place in self._places(entry))
+        assert max(sent.values(), default=1) == 1, "a row is in two entries that go out"
+        assert set(arrived) <= set(sent)
+
+    def _places(self, entry: Entry) -> list[tuple[str, int, int]]:
+        if not isinstance(entry, Sealed) or entry.held or entry.staged is None:
+            return []
+        frame = pl.read_parquet(io.BytesIO(self._store.objects[entry.staged.key]))
+        return [(topic, number, offset) for topic, number, offset, *_ in frame.rows()]
+
+    # ── files
+
+    def check_files(self) -> None:
+        """What an entry names is there, with the bytes that it names."""
+        for entry in self.entries:
+            for file in _files(entry):
+                assert len(self._store.objects[file.key]) == file.bytes
+
+    def unnamed(self) -> set[str]:
+        named = {file.key for entry in self.entries for file in _files(entry)}
+        kinds = ("staged/", "rejected/", "held/")
+        return {key for key in self._store.objects if key.startswith(kinds)} - named
+
+
+def _moves(entry: Entry) -> Iterator[OffsetRange]:
+    match entry:
+        case Window():
+            yield from (item.range for item in entry.ranges)
+        case Skip():
+            yield from (OffsetRange.parse(text) for text in entry.ranges)
+
+
+def _files(entry: Entry) -> list[StagedFile]:
+    found = (entry.staged, entry.rejected, entry.raw) if isinstance(entry, Sealed) else ()
+    return [file for file in found if file is not None]

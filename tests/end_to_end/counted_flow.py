@@ -1,0 +1,58 @@
+"""Run the ingest flow in this process and print, as JSON, how many requests to Prefect's API that cost.
+
+`counted_flow.py NAME "artifacts fail"` makes every artifact's request fail instead, as an API would that refuses them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import httpx
+
+counted: Counter[str] = Counter()
+refuses_artifacts = sys.argv[2] == "artifacts fail"
+
+
+def count(request: httpx.Request) -> None:
+    counted[request.url.path] += 1
+    if refuses_artifacts and request.url.path.endswith("/artifacts/"):
+        counted["failed artifacts"] += 1
+        raise httpx.HTTPStatusError("refused", request=request, response=httpx.Response(500, request=request))
+
+
+_send, _send_async = httpx.Client.send, httpx.AsyncClient.send
+
+
+def send(client: httpx.Client, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    count(request)
+    return _send(client, request, **kwargs)
+
+
+async def send_async(client: httpx.AsyncClient, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    count(request)
+    return await _send_async(client, request, **kwargs)
+
+
+httpx.Client.send = send  # type: ignore[method-assign,assignment]
+httpx.AsyncClient.send = send_async  # type: ignore[method-assign,assignment]
+
+from flows.ingest import ingest  # noqa: E402 - after the counters are in place
+
+state = ingest(sys.argv[1], return_state=True)
+report = state.result(raise_on_failure=False)
+failed = counted.pop("failed artifacts", 0)
+print(
+    json.dumps(
+        {
+            "state": state.name,
+            "message": state.message,
+            "windows": len(report["windows"]) if isinstance(report, dict) else None,
+            "requests": counted.total(),
+            "failed_artifacts": failed,
+            "by_path": counted.most_common(20),
+        }
+    )
+)

@@ -1,0 +1,295 @@
+"""Stand-ins for the parts of a run, in memory: a store, a Kafka and an Arize that pause at each of their operations."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import polars as pl
+
+from sluice.errors import StoreUnavailable
+from sluice.ledger import entries
+from sluice.offsets import Balance, Bounds, CountedRange, GroupOffset, OffsetRange, Partition
+from sluice.parts import Parts
+from sluice.pipeline import Pipeline
+from sluice.pipeline_file import LoadedPipeline, parse_pipeline
+from sluice.records import ReadRange, Record, RecordList, Rejected
+from sluice.store import Stat
+from sluice.windows import MappedWindow
+from tests.simulation import World, WorldClock, current_process, pause
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One object that came to be: who wrote it, and when."""
+
+    key: str
+    by: str
+    at_s: float
+
+
+class MemoryStore:
+    """Objects in memory.
+
+    Its clock shows whole seconds and runs an hour ahead of everybody else's. Leaves out: authentication, missing
+    buckets, checksums, paging, a listing that is older than a write.
+
+    Attributes:
+        faults: by the name of a process, what happens to its next write: `before` fails without it, `after` fails
+            although it was written, as a connection that breaks during the answer does.
+    """
+
+    clock_error_s = 2.0
+
+    def __init__(self, world: World) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.writes: list[Write] = []
+        self.faults: dict[str, Literal["before", "after"]] = {}
+        self.listed: list[str] = []
+        self._world = world
+        self._modified: dict[str, float] = {}
+
+    def put_once(self, key: str, data: bytes) -> bytes:
+        pause(f"put {key}")
+        fault = self.faults.pop(self._who, None)
+        if fault == "before":
+            raise StoreUnavailable(f"{key}: not written")
+        if key not in self.objects:
+            self.objects[key] = data
+            self._modified[key] = self.now_s()
+            self.writes.append(Write(key, self._who, self._world.now_s))
+        found = self.objects[key]
+        pause(f"put {key} done")
+        if fault == "after":
+            raise StoreUnavailable(f"{key}: written, or not")
+        return found
+
+    def put_file_once(self, key: str, file: Path, sha256: str) -> None:
+        self.put_once(key, file.read_bytes())
+
+    def read(self, key: str) -> bytes | None:
+        pause(f"read {key}")
+        return self.objects.get(key)
+
+    def stat(self, key: str) -> Stat | None:
+        pause(f"stat {key}")
+        found = self.objects.get(key)
+        return None if found is None else Stat(size=len(found), modified_s=self._modified[key])
+
+    def fetch(self, key: str, file: Path) -> bool:
+        data = self.read(key)
+        if data is not None:
+            file.write_bytes(data)
+        return data is not None
+
+    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
+        pause(f"list {prefix}")
+        for key in sorted(self.objects):
+            if key.startswith(prefix) and key > after:
+                self.listed.append(key)
+                yield key
+
+    def delete(self, key: str) -> None:
+        pause(f"delete {key}")
+        self.objects.pop(key, None)
+
+    def now_s(self) -> float:
+        return float(int(self._world.now_s + 3600))
+
+    @property
+    def _who(self) -> str:
+        process = current_process()
+        return process.name if process else ""
+
+
+MARKER: Final = b"\0marker"
+
+
+class MemoryKafka:
+    """Partitions as lists of values by offset, and one consumer group.
+
+    None is a tombstone, MARKER an offset that no reader is handed. Leaves out: compaction, leader epochs, members of
+    the group, authorization, time stamps.
+
+    Attributes:
+        most: records that one read hands over; what is left of the window is cut off.
+        on_commit: is shown what was committed.
+    """
+
+    def __init__(self, topics: Mapping[str, int]) -> None:
+        self.logs: dict[Partition, list[bytes | None]] = {
+            Partition(topic, number): [] for topic, count in topics.items() for number in range(count)
+        }
+        self.earliest = dict.fromkeys(self.logs, 0)
+        self.ids = {topic: f"id of {topic}" for topic in topics}
+        self.group: dict[Partition, GroupOffset] = {}
+        self.most = 1_000
+        self.on_commit: Callable[[Sequence[GroupOffset]], None] = lambda _: None
+
+    def produce(self, partition: Partition, *values: bytes | None) -> None:
+        self.logs[partition].extend(values)
+
+    def end(self, partition: Partition) -> int:
+        return len(self.logs[partition])
+
+    def snapshot(self, topics: Sequence[str]) -> dict[Partition, Bounds]:
+        pause("snapshot")
+        return {
+            key: Bounds(partition=key, earliest=self.earliest[key], end=self.end(key), topic_id=self.ids[key.topic])
+            for key in self.logs
+            if key.topic in topics
+        }
+
+    def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
+        return {topic: self.ids[topic] for topic in topics}
+
+    def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
+        return {item: self.end(item) for item in partitions}
+
+    def committed(self, partitions: Sequence[Partition]) -> dict[Partition, GroupOffset]:
+        pause("committed?")
+        return {item: self.group[item] for item in partitions if item in self.group}
+
+    def commit(self, offsets: Sequence[GroupOffset]) -> None:
+        pause("commit")
+        self.on_commit(offsets)
+        self.group |= {item.partition: item for item in offsets}
+        pause("commit done")
+
+    def read(self, ranges: Sequence[OffsetRange], epochs: Mapping[Partition, int]) -> list[ReadRange]:
+        pause("read")
+        read, left = [], self.most
+        for item in ranges:
+            taken = self._read(item, left)
+            left -= taken.range.span
+            read.append(taken)
+        return read
+
+    def _read(self, wanted: OffsetRange, most: int) -> ReadRange:
+        at, _ = wanted.split(min(wanted.stop, wanted.start + most))
+        gone = max(0, min(at.stop, self.earliest[at.partition]) - at.start)
+        values = enumerate(self.logs[at.partition][at.start + gone : at.stop], at.start + gone)
+        records = [record(at.partition, offset, value) for offset, value in values if value != MARKER]
+        return ReadRange(range=at, records=RecordList(records), expired=gone)
+
+
+def record(partition: Partition, offset: int, value: bytes | None) -> Record:
+    return Record(partition=partition, offset=offset, timestamp_ms=0, key=b"key", value=value, headers=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """An answer of the stand-in for Arize."""
+
+    kind: Literal["accepted", "refused", "unknown"] = "accepted"
+    status: int | None = 200
+    reason: str = ""
+    rows: int | None = None
+    retry: bool = False
+    arrives: bool = True
+
+
+ACCEPTS: Final = Said()
+BUSY: Final = Said(kind="refused", status=429, reason="busy", retry=True, arrives=False)
+REFUSES: Final = Said(kind="refused", status=400, reason="bad column", arrives=False)
+FORBIDS: Final = Said(kind="refused", status=403, reason="invalid key", arrives=False)
+DROPS: Final = Said(kind="unknown", status=None, reason="the connection broke", arrives=False)
+TAKES_AND_DROPS: Final = Said(kind="unknown", status=None, reason="the connection broke")
+
+
+@dataclass
+class MemoryArize:
+    """Takes rows and never dedupes: what is sent twice is there twice.
+
+    A sender that is paused in the middle of a send sends when it goes on, however late. Leaves out: the wire, the
+    total time of a send, validation, joining.
+
+    Attributes:
+        script: what it says to the next sends; ACCEPTS behind its end.
+        arrived: for each part that came, the staged file's sha256 and version, with its offsets.
+    """
+
+    script: deque[Said] = field(default_factory=deque)
+    arrived: list[tuple[tuple[str, str | None], list[tuple[str, int, int]]]] = field(default_factory=list)
+
+    def resolve(self, pipeline: Pipeline) -> entries.Destination:
+        return destination(pipeline.arize.model)
+
+    def get_ready(self) -> None: ...
+
+    def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Said:
+        assert timeout_s > 0
+        pause("send")
+        said = self.script.popleft() if self.script else ACCEPTS
+        rows = pl.read_parquet(file).filter(pl.col("version") == part.version)
+        assert rows.height == part.rows
+        if said.arrives:
+            self.arrived.append(((file.stem, part.version), rows.select("topic", "partition", "offset").rows()))
+        pause("send done")
+        return said
+
+
+def map_simply(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float) -> MappedWindow:
+    """Stand in for `sluice.windows.map_window`: `good 1` is a row of version 1, all else is rejected.
+
+    A pipeline whose model is `mended` takes `bad 1` as a row of version 1 too.
+    """
+    taken = re.compile(rb"(good|bad) (.+)" if pipeline.arize.model == "mended" else rb"(good) (.+)")
+    rows: list[tuple[str, int, int, str]] = []
+    rejected: list[Rejected] = []
+    counted = []
+    for item in ranges:
+        before = len(rows), len(rejected)
+        found = [record for record in item.records.items if record.value is not None]  # type: ignore[attr-defined]
+        for each in found:
+            match = taken.fullmatch(each.value)
+            if match:
+                rows.append((each.partition.topic, each.partition.number, each.offset, match[2].decode()))
+            else:
+                rejected.append(Rejected(record=each, reason="bad"))
+        balance = Balance(
+            staged=len(rows) - before[0],
+            rejected=len(rejected) - before[1],
+            tombstones=len(item.records) - len(found),
+            expired=item.expired,
+            invisible=item.range.span - item.expired - len(item.records),
+        )
+        counted.append(CountedRange(range=item.range, balance=balance))
+    frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("topic", "partition", "offset")
+    return MappedWindow(frame=frame, rejected=tuple(rejected), counted=tuple(counted))
+
+
+_SCHEMA = pl.Schema({"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64(), "version": pl.String()})
+_FILE = """
+name: flights
+kind: predictions
+source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-flights}}}}
+map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: model}}
+arize: {{model: {model}, type: binary_classification}}
+limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
+policies: {{on_expired: record, on_ambiguous: {on_ambiguous}, max_rejected: {{share: 50%, of_at_least: 2}}}}
+"""
+
+
+def pipeline_file(
+    *, topics: str = "a", partitions: str = "all", model: str = "delay", on_ambiguous: str = "resend"
+) -> LoadedPipeline:
+    """A small pipeline: four records a window, held from three rejected of four on."""
+    text = _FILE.format(topics=topics, partitions=partitions, model=model, on_ambiguous=on_ambiguous).encode()
+    pipeline = parse_pipeline(text, "flights.yaml")
+    return LoadedPipeline(pipeline=pipeline, text=text, sha256=f"{hash(text):x}", path=Path("flights.yaml"))
+
+
+def destination(model: str = "delay") -> entries.Destination:
+    return entries.Destination(
+        path="sdk", connection="default", space="space", model=model, type="regression", environment="production"
+    )
+
+
+def parts(world: World, store: MemoryStore, kafka: MemoryKafka, arize: MemoryArize, scratch: Path) -> Parts:
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Parts(store=store, source=kafka, destination=arize, clock=WorldClock(world), scratch=scratch)
