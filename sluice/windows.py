@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Self
 
 import polars as pl
@@ -58,10 +57,12 @@ def map_window(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float)
     why = reasons(mapped, (*mapping_rules(columns), *validation_rules(pipeline, now_s=now_s)))
     bad = decoded.rejected | dict(mapped.select(ROW, why).filter(why.is_not_null()).iter_rows())
     good = mapped if why.null_count() == len(why) else mapped.filter(why.is_null())
+    rejected = _rejected(events, bad)
+    counted = {item.read.range: _count(item, len(its)) for item, its in zip(events, rejected, strict=True)}
     return MappedWindow(
         frame=good.select(schema(columns).names()),
-        rejected=tuple(_rejected(events, bad)),
-        counted=_counted(ranges, events, bad),
+        rejected=tuple(chain.from_iterable(rejected)),
+        counted=tuple(counted[item.range] for item in ranges),
     )
 
 
@@ -100,26 +101,17 @@ def _own(events: Sequence[_Events], fields: Sequence[FromRecord]) -> pl.DataFram
     return pl.concat([item.own(fields) for item in (_Events.of(_NOTHING), *events)])
 
 
-def _places(events: Sequence[_Events], rows: Sequence[int]) -> Iterator[tuple[_Events, int]]:
-    """Yield, for rows counted over all events, whose they are and which of its records."""
-    starts = list(accumulate((len(item.at) for item in events), initial=0))
-    for row in rows:
-        index = bisect_right(starts, row) - 1
-        yield events[index], events[index].at[row - starts[index]]
-
-
-def _rejected(events: Sequence[_Events], bad: Mapping[int, str]) -> Iterator[Rejected]:
+def _rejected(events: Sequence[_Events], bad: Mapping[int, str]) -> list[list[Rejected]]:
+    """Return the rejected of each range; the keys of `bad` are rows counted over all ranges."""
     rows = sorted(bad)
-    for row, (item, at) in zip(rows, _places(events, rows), strict=True):
-        yield Rejected(record=item.read.records.record(at), reason=bad[row])
-
-
-def _counted(
-    ranges: Sequence[ReadRange], events: Sequence[_Events], bad: Mapping[int, str]
-) -> tuple[CountedRange, ...]:
-    rejected = Counter(item.read.range for item, _ in _places(events, sorted(bad)))
-    found = {item.read.range: _count(item, rejected[item.read.range]) for item in events}
-    return tuple(found[item.range] for item in ranges)
+    ends = accumulate(len(item.at) for item in events)
+    return [
+        [
+            Rejected(record=item.read.records.record(item.at[row - end]), reason=bad[row])
+            for row in rows[bisect_left(rows, end - len(item.at)) : bisect_left(rows, end)]
+        ]
+        for item, end in zip(events, ends, strict=True)
+    ]
 
 
 def _count(events: _Events, rejected: int) -> CountedRange:

@@ -26,6 +26,7 @@ class World:
 
     def __init__(self) -> None:
         self.now_s = 1_700_000_000.0
+        self.test = getcurrent()
         self.processes: list[Process] = []
 
     def start(self, name: str, work: Callable[[], object]) -> Process:
@@ -94,7 +95,7 @@ class Thread(greenlet):  # type: ignore[misc]
     """One thread of a process: where it paused, and what it waits for."""
 
     def __init__(self, process: Process, work: Callable[[], object]) -> None:
-        super().__init__()
+        super().__init__(parent=process.world.test)  # not who began it: a pause goes back to the test
         self.process = process
         self.future: Future[Any] = Future()
         self.at = "start"
@@ -114,7 +115,6 @@ class Thread(greenlet):  # type: ignore[misc]
     def pause(self, at: str, until: Callable[[], bool] = lambda: True, wakes_s: float = float("inf")) -> None:
         if not self.process.is_killed:
             self.at, self._until, self.wakes_s = at, until, wakes_s
-            assert self.parent is not None
             self.parent.switch()
         if self.process.is_killed:
             raise Killed

@@ -67,7 +67,7 @@ def parse(values: Sequence[bytes], projection: Projection, *, may_be_loose: bool
         may_be_loose: a producer that keeps its integers as floats writes 7.0, which the reader takes for no int64: then
             read all ints as doubles, and leave it to `columns` to tell which of them are whole.
     """
-    joined = b"\n".join(values)
+    joined = b"\n".join(values) or b"\n"
     try:
         table = _parse(joined, projection, _TYPES)
     except _NumberRefused:

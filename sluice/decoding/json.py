@@ -102,30 +102,37 @@ class _Search:
             for start in range(0, len(rows), size):
                 yield from self._near(rows[start : start + size])
 
-    def _one_by_one(self, rows: Sequence[int]) -> Iterator[_Piece]:
-        values: list[bytes] = []
-        good: list[int] = []
-        for row in rows:
-            verdict = strict.judge(self._values[row], self._projection)
-            if verdict.reason:
-                self.rejected[row] = verdict.reason
-                continue
-            good.append(row)
-            value = self._values[row]
-            values.append(strict.with_plain_integers(value) if verdict.has_whole_floats else value)
-        yield from self._halves(good, values)
+    def _one_by_one(self, rows: Sequence[int], *, thorough: bool = False) -> Iterator[_Piece]:
+        faults = {row: strict.fault(self._values[row], self._projection, thorough=thorough) for row in rows}
+        self.rejected.update({row: reason for row, reason in faults.items() if reason})
+        good = [row for row in rows if not faults[row]]
+        piece = self._exact(good)
+        if piece is not None:
+            yield piece
+        else:
+            yield from self._halves(good) if thorough else self._one_by_one(good, thorough=True)
 
-    def _halves(self, rows: Sequence[int], values: Sequence[bytes]) -> Iterator[_Piece]:
+    def _halves(self, rows: Sequence[int]) -> Iterator[_Piece]:
         """Find what the reader refuses although no reason was found: the seldom case."""
-        table = columnar.parse(values, self._projection, may_be_loose=False) if rows else None
-        if table is not None:
-            yield _Piece(rows, table)
+        piece = self._exact(rows)
+        if piece is not None:
+            yield piece
         elif len(rows) == 1:
             self._reject(rows)
-        elif rows:
-            half = len(rows) // 2
-            yield from self._halves(rows[:half], values[:half])
-            yield from self._halves(rows[half:], values[half:])
+        else:
+            yield from self._halves(rows[: len(rows) // 2])
+            yield from self._halves(rows[len(rows) // 2 :])
+
+    def _exact(self, rows: Sequence[int]) -> _Piece | None:
+        """Read rows whose ints, as far as is known, are whole."""
+        values = [self._values[row] for row in rows]
+        table = columnar.parse(values, self._projection)
+        if table is not None and columnar.is_loose(table, self._projection):
+            # Read as doubles, so that the large ints beside a 7.0 are not exact: write 7 for it. Not before it was
+            # read as it is: of some numbers the reader refuses the one way to write it, and takes the other.
+            plain = [strict.with_plain_integers(value) for value in values]
+            table = columnar.parse(plain, self._projection, may_be_loose=False)
+        return None if table is None else _Piece(rows, table)
 
     def _columns(self, pieces: Sequence[_Piece]) -> tuple[pl.DataFrame, list[int]]:
         """Return the rows of pieces that hold what they must, and the numbers of the doubtful ones."""
@@ -140,4 +147,4 @@ class _Search:
         self.rejected.update({row: self._fault(row) or _UNKNOWN for row in rows})
 
     def _fault(self, row: int) -> str | None:
-        return strict.judge(self._values[row], self._projection).reason
+        return strict.fault(self._values[row], self._projection, thorough=True)

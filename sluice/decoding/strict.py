@@ -11,13 +11,11 @@ import json
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sluice.decoding.columnar import MAX_WHOLE, SPACE
 from sluice.decoding.projection import Leaf, Projection
 
-_LARGE_EXPONENT: Final = re.compile(r"[eE]\+?[0-9]{3}")
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
@@ -25,10 +23,8 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9]++((?:\.[0-9
 
 
 class _Int(str):
-    __slots__ = ()
+    """An integer as it is written, of any length."""
 
-
-class _Float(str):
     __slots__ = ()
 
 
@@ -46,28 +42,22 @@ class _Twice(dict[str, Any]):
         self.keys_twice = {key for key, count in Counter(key for key, _ in pairs).items() if count > 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found of a value.
+def fault(value: bytes, projection: Projection, *, thorough: bool) -> str | None:
+    """Return why a value is bad: the first reason that applies, in words and paths; None where none is found.
 
-    Attributes:
-        reason: why it is bad, the first reason that applies, in words and paths; None where none was found.
-        has_whole_floats: an int is written as 7.0, which the reader takes only `with_plain_integers`.
+    Args:
+        thorough: look also for what is seldom, at twice the cost: a key given twice, an exponent or an escape that
+            the reader refuses.
     """
-
-    reason: str | None
-    has_whole_floats: bool = False
-
-
-def judge(value: bytes, projection: Projection) -> Verdict:
     try:
-        document = _document(value)
-        found = [(leaf, _found(document, leaf)) for leaf in projection.leaves]
-    except RecursionError:  # only the reader can tell; and it wants plain integers
-        return Verdict(None, has_whole_floats=True)
+        document = _document(value, thorough=thorough)
+        for leaf in projection.leaves:
+            _check(document, leaf)
+    except RecursionError:
+        return None  # only the reader can tell
     except _Bad as bad:
-        return Verdict(bad.reason)
-    return Verdict(None, any(type(token) is _Float and leaf.type == "int" for leaf, token in found))
+        return bad.reason
+    return None
 
 
 def with_plain_integers(value: bytes) -> bytes:
@@ -81,31 +71,29 @@ class _Bad(Exception):
         self.reason = reason
 
 
-def _document(value: bytes) -> dict[str, Any]:
+def _document(value: bytes, *, thorough: bool) -> dict[str, Any]:
     if not value.strip(SPACE):
         raise _Bad("empty value")
     try:
         text = value.decode()
-        document = _DECODER.decode(text)
+        document = (_THOROUGH if thorough else _QUICK).decode(text)
     except UnicodeDecodeError:
         raise _Bad("not UTF-8") from None
     except ValueError:
         raise _Bad("not JSON") from None
     if not isinstance(document, dict):
         raise _Bad("not an object")
-    if _has_half_a_character(text):
+    if thorough and _has_half_a_character(text):
         raise _Bad("not JSON")
-    if _LARGE_EXPONENT.search(text):
-        _EXPONENTS.decode(text)
-    return document
+    return cast(dict[str, Any], document)
 
 
-def _check_exponent(text: str) -> str:
+def _float(text: str) -> float:
     mantissa, _, exponent = text.lower().partition("e")
     # The reader refuses such an exponent wherever it stands, even after 0.
     if exponent and not exponent.startswith("-") and _exceeds(exponent, 308 + len(mantissa.partition(".")[2])):
         raise _Bad("a number is out of range")
-    return text
+    return float(text)
 
 
 def _exceeds(digits: str, limit: int) -> bool:
@@ -122,10 +110,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Twice(pairs)
 
 
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_Float, parse_int=_Int, parse_constant=_refuse
+_QUICK: Final = json.JSONDecoder(parse_int=_Int, parse_constant=_refuse)
+_THOROUGH: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_Int, parse_constant=_refuse
 )
-_EXPONENTS: Final = json.JSONDecoder(parse_float=_check_exponent, parse_int=str)
 
 
 def _has_half_a_character(text: str) -> bool:
@@ -133,18 +121,16 @@ def _has_half_a_character(text: str) -> bool:
     return "\\u" in text and any(match[1] for match in _ESCAPE.finditer(text))
 
 
-def _found(document: dict[str, Any], leaf: Leaf) -> Any:
-    """Return what the document holds for a leaf, None where there is nothing."""
+def _check(document: dict[str, Any], leaf: Leaf) -> None:
     at: Any = document
     for depth, key in enumerate(leaf.path):
         if type(at) is not dict:
             _check_object(at, leaf, depth)
         at = at.get(key)
         if at is None:
-            return None
+            return
     if type(at) is not _USUAL[leaf.type]:
         _check_type(at, leaf)
-    return at
 
 
 def _check_object(found: Any, leaf: Leaf, depth: int) -> None:
@@ -156,23 +142,22 @@ def _check_object(found: Any, leaf: Leaf, depth: int) -> None:
 
 def _check_type(found: Any, leaf: Leaf) -> None:
     wrong = f"expected {leaf.type}"
-    if leaf.type in ("float", "int") and isinstance(found, _Int | _Float):
+    if leaf.type in ("float", "int") and isinstance(found, _Int | float):
         wrong = _int_fault(found) if leaf.type == "int" else _float_fault(found)
     if wrong:
         raise _Bad(f"{leaf}: {wrong}")
 
 
-def _float_fault(found: str) -> str:
+def _float_fault(found: _Int | float) -> str:
     return "" if math.isfinite(float(found)) else "out of range"
 
 
-def _int_fault(found: _Int | _Float) -> str:
+def _int_fault(found: _Int | float) -> str:
     if isinstance(found, _Int):
         return "" if len(found) <= 20 and -(2**63) <= int(found) < 2**63 else "out of range"
-    number = float(found)
-    if abs(number) >= MAX_WHOLE:
+    if abs(found) >= MAX_WHOLE:
         return "out of range"
-    return "" if number.is_integer() else "expected int"
+    return "" if found.is_integer() else "expected int"
 
 
 def _plain(match: re.Match[bytes]) -> bytes:

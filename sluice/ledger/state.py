@@ -21,7 +21,7 @@ from sluice.ledger.entries import (
     VoidSlot,
     Window,
     parse_ranges,
-)  # fmt: skip
+)
 from sluice.offsets import OffsetRange, Partition
 
 _ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")

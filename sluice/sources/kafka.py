@@ -15,6 +15,7 @@ from sluice.errors import TopicMissing
 from sluice.offsets import Bounds, GroupOffset, Partition
 from sluice.sources.kafka_admin import KafkaAdmin, is_there
 from sluice.sources.kafka_connection import Connection
+from sluice.sources.kafka_group import KafkaGroup
 from sluice.sources.kafka_reader import Reader
 
 
@@ -37,6 +38,7 @@ class KafkaSource:
         self._group = group
         self._clock = clock or SystemClock()
         self._admin = KafkaAdmin(self._connection, timeout_s=timeout_s, clock=self._clock)
+        self._group_offsets = KafkaGroup(self._connection, group, timeout_s=timeout_s, clock=self._clock)
         self._timeout_s = timeout_s
         self._readers: list[Reader] = []
 
@@ -52,7 +54,8 @@ class KafkaSource:
         self.close()
 
     def close(self) -> None:
-        """Close every reader that is still open."""
+        """Close every reader that is still open, and whatever else holds a connection."""
+        self._group_offsets.close()
         while self._readers:
             self._readers.pop().close()
 
@@ -107,7 +110,7 @@ class KafkaSource:
         Raises:
             GroupNotAllowed, TopicNotAllowed, SourceRefused, SourceUnavailable: see there.
         """
-        return self._admin.committed(self._group, partitions)
+        return self._group_offsets.committed(partitions)
 
     def commit(self, offsets: Sequence[GroupOffset]) -> None:
         """Set the group's offsets, with the metadata beside them.

@@ -21,7 +21,7 @@ _Key = TypeVar("_Key")
 _Ask = Callable[[float], Mapping[_Key, "Future[Any]"]]
 _POLL_S = 0.1
 _GRACE_S = 1.0
-_ON_ITS_WAY = frozenset(
+ON_ITS_WAY = frozenset(
     {
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -34,7 +34,7 @@ _ON_ITS_WAY = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
-_LATE = frozenset({KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._WAIT_COORD})
+LATE = frozenset({KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._WAIT_COORD})
 
 
 class KafkaAdmin:
@@ -78,24 +78,6 @@ class KafkaAdmin:
         """Ask for the first offset that is not older than a time, -1 where there is none; raises as `describe` does."""
         return self._offsets(partitions, OffsetSpec.for_timestamp(timestamp_ms))
 
-    def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, GroupOffset]:
-        """Ask what a group has committed; partitions for which it has nothing are left out.
-
-        Raises:
-            GroupNotAllowed, TopicNotAllowed, SourceRefused, SourceUnavailable: see there.
-        """
-        if not partitions:
-            return {}
-        wanted = [Group(group, [TopicPartition(item.topic, item.number) for item in partitions])]
-        answered = self._of_group(
-            group, lambda timeout_s: self._client.list_consumer_group_offsets(wanted, request_timeout=timeout_s)
-        )
-        return {
-            _named(at): GroupOffset(partition=_named(at), offset=at.offset, metadata=at.metadata or "")
-            for at in answered
-            if at.offset >= 0
-        }
-
     def commit(self, group: str, offsets: Sequence[GroupOffset]) -> None:
         """Set a group's offsets and the metadata beside them; the broker refuses while the group has members.
 
@@ -118,9 +100,9 @@ class KafkaAdmin:
             lambda timeout_s: self._client.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout_s
             ),
-            lambda at: f"partition {_named(at)}",
+            lambda at: f"partition {named(at)}",
         )
-        return {_named(at): answer.offset for at, answer in answers.items()}
+        return {named(at): answer.offset for at, answer in answers.items()}
 
     def _of_group(self, group: str, ask: _Ask[str]) -> list[TopicPartition]:
         answered: list[TopicPartition] = self._answers(ask, lambda name: f"consumer group {name}")[
@@ -128,7 +110,7 @@ class KafkaAdmin:
         ].topic_partitions
         for at in answered:
             if at.error is not None:
-                raise self._translated(at.error, f"consumer group {group} at {_named(at)}")
+                raise self._translated(at.error, f"consumer group {group} at {named(at)}")
         return answered
 
     def _answers(self, ask: _Ask[_Key], where: Callable[[_Key], str]) -> dict[_Key, Any]:
@@ -142,8 +124,8 @@ class KafkaAdmin:
             refused = {key: error for key, future in futures.items() if (error := future.exception(timeout=0))}
             if not refused:
                 return {key: future.result(timeout=0) for key, future in futures.items()}
-            if left_s <= 0 or not all(_is_on_its_way(error) for error in refused.values()):
-                key, cause = min(refused.items(), key=lambda item: _is_on_its_way(item[1]))
+            if left_s <= 0 or not all(is_on_its_way(error) for error in refused.values()):
+                key, cause = min(refused.items(), key=lambda item: is_on_its_way(item[1]))
                 raise self._translated(_kafka_error(cause), where(key)) from cause
             self._clock.wait(_POLL_S)
 
@@ -158,7 +140,7 @@ class KafkaAdmin:
         self._client.poll(0)
 
     def _translated(self, error: KafkaError, where: str) -> SluiceError:
-        if error.code() in _LATE:
+        if error.code() in LATE:
             why = self._trouble.why(plain(error))
             return unavailable(self._addresses, f"no answer within {self._timeout_s:g} s; {why}")
         return translated(error, where)
@@ -186,12 +168,12 @@ def is_there(admin: KafkaAdmin, topics: Sequence[str]) -> None:
         pass  # the reader goes on until its own limit
 
 
-def _named(at: TopicPartition) -> Partition:
+def named(at: TopicPartition) -> Partition:
     return Partition(at.topic, at.partition)
 
 
-def _is_on_its_way(error: BaseException) -> bool:
-    return _kafka_error(error).code() in _ON_ITS_WAY
+def is_on_its_way(error: BaseException) -> bool:
+    return _kafka_error(error).code() in ON_ITS_WAY
 
 
 def _kafka_error(error: BaseException) -> KafkaError:

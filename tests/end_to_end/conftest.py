@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from deployments.local.seaweedfs import SeaweedFS
 
 ROOT = Path(__file__).parents[2]
+WITHOUT_THREADS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "_RJEM_MALLOC_CONF": "background_thread:false",
+}
 _KEPT = ("PATH", "HOME", "TMPDIR", "LANG")
 
 
@@ -40,7 +45,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         [sys.executable, str(Path(__file__).with_name("warm.py")), str(at)],
         log_path=directory / "log",
         # Threads do not come along with a fork: a library's that starts one at its import must not.
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, **WITHOUT_THREADS},
         ready=at.is_socket,
         deadline_s=60,
         name="the process that forks commands",

@@ -11,6 +11,7 @@ A command finds, as `sys.executable`, a launcher that orders its sender here, wi
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import logging
@@ -111,6 +112,7 @@ def _become(order: dict[str, Any], streams: list[int], launcher: str) -> NoRetur
         _end(importlib.import_module("sluice.destinations.sdk_sender").main)
     for at, path in ((1, order["out"]), (2, order["err"])):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), at)
+    faulthandler.enable()
     if order["pause"]:
         logging.getLogger("sluice").addFilter(_Pause(order["pause"]).filter)
     sys.executable = launcher

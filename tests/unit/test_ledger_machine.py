@@ -160,7 +160,7 @@ class Drains(RuleBasedStateMachine):
             standing = run.outlook.look(write=False)
             return realign_to_ledger(run, standing) if to == "ledger" else realign_to_group(run, standing, "moved")
 
-        if self.books.entries:
+        if set(PARTITIONS) <= set(self.books.decided()):
             self.start("both", work, RealignNotPossible)
 
     @rule()
@@ -241,6 +241,7 @@ class Drains(RuleBasedStateMachine):
             self.books.check_files()
             self.books.check_all_is_delivered()
             self.check_nothing_is_left_to_plan()
+            self.check_the_group_follows()
             self.check_what_is_left_after_a_sweep()
         finally:
             for process in self.world.alive:
@@ -278,16 +279,20 @@ class Drains(RuleBasedStateMachine):
         return process.error or process.result
 
     def check_nothing_is_left_to_plan(self) -> None:
-        """Planning after everything was delivered yields nothing, and the group stands at every end."""
+        """Planning after everything was delivered yields nothing."""
         before, arrived = len(self.books.entries), len(self.arize.arrived)
         ended = self.run_to_the_end()
         assert isinstance(ended, RunReport)
         assert (ended.state, ended.windows) == ("done", ())
         assert (len(self.books.entries), len(self.arize.arrived)) == (before, arrived)
+
+    def check_the_group_follows(self) -> None:
+        """The next records bring the group to every end, wherever it was left."""
+        for partition in PARTITIONS:
+            self.kafka.produce(partition, b"good 1")
+        self.run_to_the_end()
         for partition, ranges in self.books.decided().items():
-            assert ranges[-1].stop == self.kafka.end(partition)
-            if partition in self.kafka.group:
-                assert self.kafka.group[partition].offset == self.kafka.end(partition)
+            assert ranges[-1].stop == self.kafka.group[partition].offset == self.kafka.end(partition)
 
     def check_what_is_left_after_a_sweep(self) -> None:
         process = self.start("both", lambda run: sweep(self.store, run.ledger))
@@ -298,7 +303,7 @@ class Drains(RuleBasedStateMachine):
 
 
 def test_every_offset_is_decided_once_and_sent_once_whatever_happens() -> None:
-    _search(max_examples=120, stateful_step_count=40, derandomize=True)
+    _search(max_examples=120, stateful_step_count=40, derandomize=True, report_multiple_bugs=False)
 
 
 @pytest.mark.long
