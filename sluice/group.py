@@ -41,8 +41,16 @@ def group_offsets(state: LedgerState, partitions: list[Partition]) -> list[Group
 
 
 def ahead_of(committed: Mapping[Partition, GroupOffset], wanted: list[GroupOffset]) -> list[GroupOffset]:
-    """Return those of `wanted` that move the group forward; it is never driven back."""
-    return [item for item in wanted if item.partition not in committed or committed[item.partition].offset < item.offset]
+    """Return those of `wanted` that move the group forward, or that mark where it stands; it is never driven back.
+
+    An offset without our mark passes `check_group` only for as long as the ledger stands there too: a group that is
+    taken up where another consumer left it must be marked before the ledger goes on.
+    """
+    return [item for item in wanted if item.partition not in committed or _is_behind(committed[item.partition], item)]
+
+
+def _is_behind(at: GroupOffset, wanted: GroupOffset) -> bool:
+    return at.offset < wanted.offset or (at.offset == wanted.offset and Mark.parse(at.metadata) is None)
 
 
 def check_group(

@@ -43,16 +43,18 @@ def own_fields(columns: Sequence[Column]) -> tuple[FromRecord, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def own_columns(field: FromRecord, records: Records) -> Iterator[pl.Series]:
-    """Yield one field of all records of a range as columns for `map_columns`."""
-    if field.field == "timestamp":
-        yield pl.Series(_own(field), records.timestamps_ms(), pl.Int64)
-        return
-    raw = records.keys() if field.field == "key" else [_header(headers, field.header) for headers in records.headers()]
-    texts = [_text(value) for value in raw]
-    is_bad = [text is None and value is not None for text, value in zip(texts, raw, strict=True)]
-    yield pl.Series(_own(field), texts, pl.String)
-    yield pl.Series(_own_bad(field), is_bad, pl.Boolean)
+def own_columns(fields: Sequence[FromRecord], records: Records) -> Iterator[pl.Series]:
+    """Yield fields of all records of a range as columns for `map_columns`."""
+    headers = records.headers() if any(field.field == "header" for field in fields) else []
+    for field in fields:
+        if field.field == "timestamp":
+            yield pl.Series(_own(field), records.timestamps_ms(), pl.Int64)
+            continue
+        raw = records.keys() if field.field == "key" else [_header(pairs, field.header) for pairs in headers]
+        texts = [_text(value) for value in raw]
+        yield pl.Series(_own(field), texts, pl.String)
+        is_bad = [text is None and value is not None for text, value in zip(texts, raw, strict=True)]
+        yield pl.Series(_own_bad(field), is_bad, pl.Boolean)
 
 
 def _mapped(column: Column) -> pl.Expr:
@@ -91,11 +93,11 @@ def _leaf(column: Column) -> Leaf:
 
 
 def _own(field: FromRecord) -> str:
-    return f"\x1f\x1f{field.field} {field.header or ''}"
+    return f"\x1f{field.field} {field.header}"
 
 
 def _own_bad(field: FromRecord) -> str:
-    return f"{_own(field)}\x1f"
+    return f"\x1fbad {field.field} {field.header}"
 
 
 def _header(headers: Headers, name: str | None) -> bytes | None:

@@ -61,6 +61,7 @@ class Run:
         standing = self.outlook.look(write=True)
         self.outlook.check(standing)
         planned = self.planned_from(standing)
+        self._mend_group(standing)
         if planned.unfinished or planned.plan.windows:
             self._parts.destination.get_ready()
         step("run.planned", pipeline=self.pipeline.name, windows=len(planned.plan.windows), unfinished=len(planned.unfinished))
@@ -134,6 +135,13 @@ class Run:
             self.source.commit(forward)
             step("group.committed", group=self._group, offsets=" ".join(f"{item.partition}:{item.offset}" for item in forward))
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
+
+    def _mend_group(self, standing: Standing) -> None:
+        """Bring the group to where it should be by now, before anything is read: a run that died left it behind."""
+        behind = ahead_of(standing.committed, group_offsets(self.ledger.state, list(standing.partitions)))
+        if behind:
+            self.source.commit(behind)
+            step("group.mended", group=self._group, offsets=len(behind))
 
     def record(self, report: RunReport) -> None:
         """Log what was done; a flow adds its artifacts."""

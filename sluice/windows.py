@@ -85,9 +85,8 @@ class _Events:
     def own(self, fields: Sequence[FromRecord]) -> pl.DataFrame:
         """Return the place of each record, and the fields of its own that are asked for."""
         partition, records = self.read.range.partition, self.read.records
-        every = [pl.Series("offset", records.offsets(), pl.Int64)]
-        every += [column for field in fields for column in own_columns(field, records)]
-        frame = pl.DataFrame(every).select(
+        columns = [pl.Series("offset", records.offsets(), pl.Int64), *own_columns(fields, records)]
+        frame = pl.DataFrame(columns).select(
             pl.lit(partition.topic).alias("topic"), pl.lit(partition.number, pl.Int32).alias("partition"), pl.all()
         )
         return frame if isinstance(self.at, range) else frame[self.at]

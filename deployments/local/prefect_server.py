@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
+import yaml
+
+from deployments.local.api import PrefectApi
 from deployments.local.ports import LOOPBACK, free_port
 from deployments.local.processes import Child, ChildError, only_one, running
 
 POOL = "local"
 PREFECT_YAML = Path(__file__).resolve().parents[2] / "prefect.yaml"
+AUTOMATION = PREFECT_YAML.parent / "deployments" / "automations" / "missing_heartbeats.yaml"
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # else "database is locked" at the start
     "DO_NOT_TRACK": "1",
@@ -26,6 +30,7 @@ _QUIET = {
     "PREFECT_LOGGING_LEVEL": "INFO",
     # With the default, in memory, a restart of the server leaks the slot of a run that was killed.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_RUNNER_POLL_FREQUENCY": "1",
 }
@@ -55,6 +60,13 @@ class PrefectServer:
         if crash:
             self.process.kill()
         self.process.restart()
+
+    def watch_heartbeats(self, file: Path = AUTOMATION) -> None:
+        """Have runs that were killed marked as crashed, unless that is arranged already."""
+        there = {item["name"] for item in PrefectApi(self.api_url).ask("POST", "/automations/filter", {})}
+        wanted = yaml.safe_load(file.read_text())["automations"]
+        if not there.issuperset(item["name"] for item in wanted):
+            self._prefect(["automation", "create", "--from-file", str(file)], {**os.environ, **self.environment()})
 
     def deploy(self, prefect_file: Path = PREFECT_YAML) -> None:
         """Make the work pool and the deployments of a `prefect.yaml`. Raises: ChildError with what Prefect said."""

@@ -35,14 +35,14 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Values as columns, a row each.
+    """Values as columns, one for each leaf.
 
     Attributes:
         doubtful: the rows with a number that the column cannot hold, or perhaps cannot: infinite (as 1e309 is read),
             not whole, or too large to know whether it is.
     """
 
-    frame: pl.DataFrame
+    columns: list[pl.Series]
     doubtful: pl.Series
 
 
@@ -67,7 +67,7 @@ def parse(values: Sequence[bytes], projection: Projection, *, may_be_loose: bool
         may_be_loose: a producer that keeps its integers as floats writes 7.0, which the reader takes for no int64: then
             read all ints as doubles, and leave it to `columns` to tell which of them are whole.
     """
-    joined = b"\n".join(values) or b"\n"
+    joined = b"\n".join(values)
     try:
         table = _parse(joined, projection, _TYPES)
     except _NumberRefused:
@@ -84,7 +84,7 @@ def columns(tables: Sequence[Any], projection: Projection) -> Read:
     """Take the leaves out of tables, which are all loose or all not."""
     nothing = pa.schema(_fields([(leaf.path, _TYPES[leaf.type]) for leaf in projection.leaves])).empty_table()
     table = pa.concat_tables(tables) if tables else nothing
-    found: dict[str, pl.Series] = {}
+    found: list[pl.Series] = []
     doubtful = pl.repeat(False, table.num_rows, dtype=pl.Boolean, eager=True)
     for leaf in projection.leaves:
         series = pl.Series(leaf.column, _field(table, leaf))
@@ -92,8 +92,8 @@ def columns(tables: Sequence[Any], projection: Projection) -> Read:
             is_sure = _is_whole(series) if leaf.type == "int" else series.is_finite()
             doubtful |= ~is_sure.fill_null(True)
             series = series.cast(pl.Int64, strict=False) if leaf.type == "int" else series
-        found[leaf.column] = series
-    return Read(frame=pl.DataFrame(found), doubtful=doubtful)
+        found.append(series)
+    return Read(columns=found, doubtful=doubtful)
 
 
 class _NumberRefused(Exception):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
@@ -13,7 +14,7 @@ import polars as pl
 from sluice.decoding import columnar, strict
 from sluice.decoding.projection import Projection
 
-ROW: Final = "\x1frow"
+ROW: Final = "\x1f"  # no leaf is called so
 _UNKNOWN: Final = "not JSON, or of another type"
 _MOST_ROWS, _MOST_BYTES, _FEW = 4096, 8 << 20, 64
 
@@ -81,11 +82,10 @@ class _Search:
 
     def frame(self, pieces: Sequence[_Piece]) -> pl.DataFrame:
         """Make one frame of all pieces, in the order of rows."""
-        loose = [piece for piece in pieces if columnar.is_loose(piece.table, self._projection)]
-        exact = [piece for piece in pieces if piece not in loose] if loose else list(pieces)
-        whole, doubtful = self._columns(loose)
-        exact += self._one_by_one(doubtful)
-        frame, infinite = self._columns(exact)
+        loose = {index for index, piece in enumerate(pieces) if columnar.is_loose(piece.table, self._projection)}
+        whole, doubtful = self._columns([pieces[index] for index in loose])
+        exact = [piece for index, piece in enumerate(pieces) if index not in loose]
+        frame, infinite = self._columns([*exact, *self._one_by_one(doubtful)])
         self._reject(infinite)
         frame = pl.concat([frame, whole])
         return frame if frame[ROW].is_sorted() else frame.sort(ROW)
@@ -106,11 +106,10 @@ class _Search:
         faults = {row: strict.fault(self._values[row], self._projection, thorough=thorough) for row in rows}
         self.rejected.update({row: reason for row, reason in faults.items() if reason})
         good = [row for row in rows if not faults[row]]
-        piece = self._exact(good)
-        if piece is not None:
-            yield piece
-        else:
-            yield from self._halves(good) if thorough else self._one_by_one(good, thorough=True)
+        if good:
+            piece = self._exact(good)
+            again = self._halves if thorough else partial(self._one_by_one, thorough=True)
+            yield from again(good) if piece is None else [piece]
 
     def _halves(self, rows: Sequence[int]) -> Iterator[_Piece]:
         """Find what the reader refuses although no reason was found: the seldom case."""
@@ -138,7 +137,7 @@ class _Search:
         """Return the rows of pieces that hold what they must, and the numbers of the doubtful ones."""
         rows = pl.concat([pl.Series(ROW, [], pl.Int64), *(pl.Series(ROW, piece.rows, pl.Int64) for piece in pieces)])
         read = columnar.columns([piece.table for piece in pieces], self._projection)
-        frame = read.frame.insert_column(0, rows)
+        frame = pl.DataFrame([rows, *read.columns])
         if not read.doubtful.any():
             return frame, []
         return frame.filter(~read.doubtful), rows.filter(read.doubtful).to_list()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -25,7 +26,7 @@ class Leaf:
     @property
     def column(self) -> str:
         """Its name as a decoded column; the control character keeps it apart from every staged name."""
-        return "\x1f".join(("", *self.path))
+        return "\x1f" + json.dumps(self.path)
 
 
 @dataclass(frozen=True, slots=True)

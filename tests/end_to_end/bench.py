@@ -185,6 +185,7 @@ class Bench:
 
     def books(self, name: str) -> Books:
         """The pipeline's ledger as it stands now."""
+        (self.directory / "printed").mkdir(exist_ok=True)
         with patched(self.environment):
             return Books(open_store(self.store), name, self.directory / "printed" / uuid.uuid4().hex)
 

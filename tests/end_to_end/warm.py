@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -144,7 +145,8 @@ class _Pause:
         if record.getMessage().split(" ")[0] == self._step:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGSTOP)
+                # To this thread, which so gets no further; sent to the process, it would stop it a moment later.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         return True
 
 

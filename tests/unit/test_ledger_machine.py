@@ -26,6 +26,7 @@ from sluice.errors import (
     NothingToResolve,
     RealignNotPossible,
     Transient,
+    every_error,
 )
 from sluice.ingest import ingest
 from sluice.offsets import GroupOffset, Partition
@@ -228,9 +229,15 @@ class Drains(RuleBasedStateMachine):
 
     @invariant()
     def nobody_fails_without_cause(self) -> None:
+        anchors = {kind.anchor() for kind in every_error() if issubclass(kind, tuple(self.expected))}
         for process in self.world.processes:
-            if process.error is not None and not process.is_killed:
+            if process.is_alive or process.is_killed:
+                continue
+            if process.error is not None:
                 assert isinstance(process.error, tuple(self.expected)), repr(process.error)
+            elif isinstance(process.result, RunReport) and process.result.state == "failed":
+                said = process.result.message
+                assert any(f"#{anchor}." in said for anchor in anchors), said
 
     def teardown(self) -> None:
         try:
@@ -290,9 +297,10 @@ class Drains(RuleBasedStateMachine):
         """The next records bring the group to every end, wherever it was left."""
         for partition in PARTITIONS:
             self.kafka.produce(partition, b"good 1")
-        self.run_to_the_end()
+        ended = self.run_to_the_end()
         for partition, ranges in self.books.decided().items():
-            assert ranges[-1].stop == self.kafka.group[partition].offset == self.kafka.end(partition)
+            stands = ranges[-1].stop, self.kafka.group[partition].offset
+            assert stands == (self.kafka.end(partition),) * 2, f"{partition}: {ended}"
 
     def check_what_is_left_after_a_sweep(self) -> None:
         process = self.start("both", lambda run: sweep(self.store, run.ledger))

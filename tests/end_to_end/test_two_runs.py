@@ -1,0 +1,163 @@
+"""Two runs of one pipeline at once: whatever each does when, every offset is in one entry, and every row arrives once."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployments.local.processes import wait_until
+from tests.end_to_end.bench import Bench, Done
+from tests.end_to_end.events import Written, append, event, everything, group_offsets, topic
+
+ENOUGH_S = 60.0
+
+
+def check(bench: Bench, name: str, written: Written) -> None:
+    """Everything once, each boundary decided once, and nothing left to do."""
+    assert bench.ids(name) == written.good
+    books = bench.books(name)
+    books.audit(written)
+    books.audit_delivered()
+    assert books.positions == {(written.topic, number): end for number, end in written.ends.items()}
+    assert {number: at for number, (at, _) in group_offsets(written.servers, name, written).items()} == written.ends
+    assert bench.finished(name).found["windows"] == []
+
+
+@pytest.mark.parametrize("step", ["run.planned", "window.read", "window.staged"])
+def test_a_run_that_comes_back_after_another_sealed_everything_does_nothing_twice(
+    bench: Bench, flights: Written, step: str
+) -> None:
+    name = bench.pipeline(f"two-{step.replace('.', '-')}", flights.topic)
+    slow = bench.start("run", name, pause=f"{step}:1")
+    slow.until_it_stops()
+    bench.finished(name)
+    sent = bench.sends(name)
+    slow.go_on()
+    late = slow.done()
+    assert (late.code, late.found["state"]) == (0, "done"), late.err
+    assert {"ledger.taken", "window.sealed_by_another"} <= set(late.steps)
+    assert bench.sends(name) == sent
+    check(bench, name, flights)
+
+
+def test_a_run_that_meets_another_ones_shorter_window_plans_again(bench: Bench, flights: Written) -> None:
+    name = bench.pipeline("two-shorter", flights.topic)
+    slow = bench.start("run", name, pause="window.staged:1")
+    slow.until_it_stops()
+    bench.pipeline(name, flights.topic, limits={"max_records": 60})
+    assert bench.run(name, "--max-windows", "1").code == 0
+    slow.go_on()
+    late = slow.done()
+    assert late.code == 0
+    assert "window.sealed_by_another" not in late.steps
+    assert late.steps.count("run.planned") == 2
+    spans = [[item["stop"] - item["start"] for item in entry["ranges"]] for entry in bench.books(name).entries[1:3]]
+    assert [sum(span) for span in spans] == [60, 100]
+    check(bench, name, flights)
+
+
+@pytest.mark.parametrize("step", ["ledger.taken", "window.sealed_by_another"])
+def test_a_run_that_is_killed_when_it_meets_another_one_loses_nothing(bench: Bench, flights: Written, step: str) -> None:
+    name = bench.pipeline(f"two-killed-{step.replace('.', '-').replace('_', '-')}", flights.topic)
+    slow = bench.start("run", name, pause="window.staged:1", drill=f"{step}:1")
+    slow.until_it_stops()
+    assert bench.run(name, "--max-windows", "1").code == 0
+    slow.go_on()
+    assert slow.done().code == -9
+    bench.finished(name)
+    check(bench, name, flights)
+
+
+def test_a_part_that_another_run_is_sending_is_waited_for_and_not_sent(bench: Bench, flights: Written) -> None:
+    name = bench.pipeline("two-sending", flights.topic)
+    bench.arize.script("slow", seconds=2, model=name)
+    first = bench.start("run", name)
+    wait_until(lambda: bool(bench.sends(name)), ENOUGH_S, "the first send")
+    second = bench.finished(name)
+    done = first.done()
+    assert done.code == 0, done.err
+    assert bench.sends(name)[0] == ("v1", 200)
+    assert "delivery.ambiguous" not in [*done.steps, *second.steps]
+    assert second.found["windows"][0]["sealed_here"] is False
+    check(bench, name, flights)
+
+
+def test_a_sender_whose_time_ran_out_before_it_sent_does_not_send(bench: Bench, flights: Written) -> None:
+    """It comes back from the dead after another run has waited its time out, and sent the rows itself."""
+    name = bench.pipeline("two-late", flights.topic, limits={"send_timeout_seconds": 3})
+    late = bench.start("run", name, pause="delivery.intended:1")
+    late.until_it_stops()
+    bench.pipeline(name, flights.topic)
+    second = bench.finished(name)
+    assert [words[1:4] for words in second.lines if words[0] == "delivery.ambiguous"] == [["entry=1", "part=0", "delivery=0"]]
+    late.go_on()
+    done = late.done()
+    assert done.code == 0, done.err
+    assert "delivery.answered_refused" in done.steps
+    assert bench.books(name).outcomes(1, 0) == ["refused", "accepted"]
+    check(bench, name, flights)
+
+
+def test_a_run_that_was_sending_when_it_was_stopped_writes_down_what_it_saw(bench: Bench, flights: Written) -> None:
+    """Its answer comes late, after another run sent the same rows: they are there twice, and both sends say so."""
+    name = bench.pipeline("two-answered", flights.topic, limits={"send_timeout_seconds": 8})
+    late = bench.start("run", name, pause="delivery.answered_accepted:1")
+    late.until_it_stops()
+    bench.pipeline(name, flights.topic)
+    second = bench.finished(name)
+    assert second.steps.count("delivery.ambiguous") == 1
+    late.go_on()
+    assert late.done().code == 0
+    books = bench.books(name)
+    assert books.outcomes(1, 0) == ["accepted", "accepted"]
+    assert [item["intent"]["resends"] for item in books.deliveries(1, 0)] == [0, 1]
+    (first_part, *_), entry = books.sealed[1]["parts"], books.sealed[1]
+    again = [id_ for item in entry["ranges"] for id_ in flights.good_in(item["partition"], item["start"], item["stop"], "v1")]
+    assert len(again) == first_part["rows"]
+    assert bench.ids(name) == sorted([*flights.good, *again])
+
+
+def test_four_runs_that_start_together_share_the_work(bench: Bench) -> None:
+    written = everything(topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=3), count=60)
+    name = bench.pipeline("two-times-two", written.topic, limits={"max_records": 30})
+    commands = [bench.start("run", name) for _ in range(4)]
+    done = [command.done() for command in commands]
+    assert [item.code for item in done] == [0] * 4, [item.err for item in done]
+    assert "delivery.ambiguous" not in [step for item in done for step in item.steps]
+    check(bench, name, written)
+
+
+def test_runs_on_disjoint_partitions_share_the_ledger(bench: Bench) -> None:
+    """The file says which partitions; two machines with two versions of one file run at once."""
+    written = everything(topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=2), count=60)
+    name = "two-disjoint"
+    halves = {number: {"kafka": {"topics": [written.topic], "group": name, "partitions": [number]}} for number in (0, 1)}
+    bench.pipeline(name, written.topic, source=halves[0], limits={"max_records": 30})
+    first = bench.start("run", name, pause="window.staged:1")
+    first.until_it_stops()
+    bench.pipeline(name, written.topic, source=halves[1], limits={"max_records": 30})
+    second = bench.finished(name)
+    assert bench.ids(name) == written.good_in(1, 0, written.ends[1])
+    first.go_on()
+    done = first.done()
+    assert done.code == 0, done.err
+    assert partitions(done) == {0}
+    assert partitions(second) == {1}
+    assert "window.sealed_by_another" not in done.steps
+    check(bench, bench.pipeline(name, written.topic), written)
+
+
+def partitions(done: Done) -> set[int]:
+    return {item["partition"] for window in done.found["windows"] for item in window["ranges"]}
+
+
+def test_events_that_arrive_during_a_run_are_the_next_runs(bench: Bench) -> None:
+    written = topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=1)
+    append(written, 0, [event(number) for number in range(5)])
+    name = bench.pipeline("two-growing", written.topic)
+    slow = bench.start("run", name, pause="run.planned:1")
+    slow.until_it_stops()
+    append(written, 0, [event(number) for number in range(5, 9)])
+    slow.go_on()
+    assert slow.done().found["totals"]["staged"] == 5
+    assert bench.finished(name).found["totals"]["staged"] == 4
+    check(bench, name, written)

@@ -1,0 +1,301 @@
+"""The rules of a row: each alone, and that the real SDK refuses nothing that keeps them all."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from arize.client import ArizeClient
+from arize.exceptions.base import ValidationFailure
+from arize.ml.types import Environments, ModelTypes, Schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice.pipeline import Pipeline
+from sluice.pipeline_file import parse_pipeline
+from sluice.validation import MARGIN_S, MAX_TAG_LENGTH, YEAR_S, reasons, rules
+
+PREDICTIONS = """\
+name: flights
+kind: predictions
+source: {kafka: {topics: [flights], group: sluice-flights}}
+map:
+  prediction_id: id
+  timestamp: $timestamp
+  prediction: {label: said.label, score: said.score}
+  actual: {label: was.label}
+  features: {columns: {carrier: string, hour: int, distance: float, night: bool}}
+  tags: {region: string, weight: float}
+  version: {path: version}
+arize: {model: delay, type: binary_classification}
+"""
+ACTUALS = """\
+name: flights-actuals
+kind: actuals
+source: {kafka: {topics: [flights], group: sluice-actuals}}
+map:
+  prediction_id: id
+  timestamp: $timestamp
+  actual: {label: minutes}
+  tags: {region: string}
+arize: {model: delay, type: regression}
+"""
+TYPES = {"string": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "bool": pl.Boolean()}
+OWN: dict[str, Any] = {
+    "prediction_id_column_name": "prediction_id",
+    "timestamp_column_name": "prediction_ts",
+    "prediction_label_column_name": "prediction_label",
+    "prediction_score_column_name": "prediction_score",
+    "actual_label_column_name": "actual_label",
+    "actual_score_column_name": "actual_score",
+}
+NOW_S = time.time()  # the SDK looks at the real clock
+
+
+def pipeline(text: str = PREDICTIONS) -> Pipeline:
+    return parse_pipeline(text.encode(), "test.yaml")
+
+
+GOOD: dict[str, Any] = {
+    "prediction_id": "a",
+    "prediction_ts": NOW_S,
+    "version": "1",
+    "prediction_label": "late",
+    "prediction_score": 0.5,
+}
+
+
+def frame_of(pipeline: Pipeline, *rows: dict[str, Any]) -> pl.DataFrame:
+    schema = {column.name: TYPES[column.type] for column in pipeline.columns()}
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+
+
+def reason_of(pipeline: Pipeline, **changes: Any) -> str | None:
+    found = reasons(frame_of(pipeline, GOOD, GOOD | changes, GOOD), rules(pipeline, now_s=NOW_S))
+    assert found[0] is found[2] is None
+    reason: str | None = found[1]
+    return reason
+
+
+EARLIEST = NOW_S - 5 * YEAR_S + MARGIN_S
+LATEST = NOW_S + YEAR_S
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"prediction_id": None}, "prediction_id: missing"),
+        ({"prediction_id": ""}, "prediction_id: empty"),
+        ({"prediction_id": "é" * 513}, "prediction_id: longer than 512 characters"),
+        ({"prediction_ts": None}, "prediction_ts: missing"),
+        ({"prediction_ts": math.nan}, "prediction_ts: not finite"),
+        ({"prediction_ts": math.inf}, "prediction_ts: not finite"),
+        ({"prediction_ts": EARLIEST - 1}, "prediction_ts: more than 5 years ago"),
+        ({"prediction_ts": 0.0}, "prediction_ts: more than 5 years ago"),
+        ({"prediction_ts": LATEST + 1}, "prediction_ts: more than 1 year ahead"),
+        ({"prediction_ts": NOW_S * 1000}, "prediction_ts: more than 1 year ahead"),
+        ({"version": None}, "version: missing"),
+        ({"version": ""}, "version: empty"),
+        ({"version": " \t\x1f\u3000"}, "version: empty"),
+        ({"prediction_label": None, "prediction_score": None}, "prediction_label and prediction_score: missing"),
+        (
+            {"prediction_label": None, "prediction_score": None, "actual_label": "late"},
+            "prediction_label and prediction_score: missing",
+        ),
+        ({"prediction_score": math.nan}, "prediction_score: not finite"),
+        ({"prediction_score": -math.inf}, "prediction_score: not finite"),
+        ({"tag/region": "é" * (MAX_TAG_LENGTH + 1)}, "tag/region: longer than 20000 characters"),
+        ({"prediction_id": "", "version": "", "prediction_ts": 0.0}, "prediction_id: empty"),
+    ],
+)
+def test_a_broken_rule_rejects_its_row_and_no_other(changes: dict[str, Any], reason: str) -> None:
+    assert reason_of(pipeline(), **changes) == reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prediction_id": "é" * 512},
+        {"prediction_id": " "},
+        {"prediction_ts": EARLIEST},
+        {"prediction_ts": LATEST},
+        {"prediction_label": None},
+        {"prediction_score": None},
+        {"prediction_label": ""},
+        {"prediction_score": -1e308},
+        {"version": " 1"},
+        {"tag/region": "é" * MAX_TAG_LENGTH},
+        {"tag/region": ""},
+        {"tag/weight": math.nan},
+        {"feature/carrier": "x" * 100_000},
+        {"feature/distance": math.inf},
+    ],
+)
+def test_what_is_just_allowed_is_kept(changes: dict[str, Any]) -> None:
+    assert reason_of(pipeline(), **changes) is None
+
+
+def test_how_old_a_row_may_be_is_configurable() -> None:
+    frame = frame_of(pipeline(), GOOD | {"prediction_ts": NOW_S - 3 * YEAR_S})
+    assert reasons(frame, rules(pipeline(), now_s=NOW_S, max_past_years=2))[0] == "prediction_ts: more than 2 years ago"
+
+
+@pytest.mark.parametrize("text", [PREDICTIONS, ACTUALS])
+def test_no_row_breaks_no_rule(text: str) -> None:
+    frame = frame_of(pipeline(text))
+    assert reasons(frame, rules(pipeline(text), now_s=NOW_S)).to_list() == []
+
+
+def test_rules_are_named_and_their_reasons_start_with_a_column() -> None:
+    for text in (PREDICTIONS, ACTUALS):
+        names = {column.name for column in pipeline(text).columns()}
+        for rule in rules(pipeline(text), now_s=NOW_S):
+            assert rule.name
+            assert set(rule.reason.partition(":")[0].split(" and ")) <= names
+
+
+class _Taker(BaseHTTPRequestHandler):
+    """Takes any body: what the SDK refuses, it refuses before it sends."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[ArizeClient]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield ArizeClient(api_key="k", api_host="127.0.0.1", api_port=server.server_port, api_scheme="http")
+        server.shutdown()
+
+
+def send(client: ArizeClient, pipeline: Pipeline, frame: pl.DataFrame, version: str | None) -> int:
+    """Send by the SDK's public call, which validates; return the rows that went over the wire."""
+    columns = frame.drop("version", strict=False).rename(lambda name: name.rpartition("/")[2])
+    table = columns.to_arrow(compat_level=pl.CompatLevel.oldest())
+    plain = [pa.string() if at.type == pa.large_string() else at.type for at in table.schema]
+    table = table.cast(pa.schema(list(zip(table.column_names, plain, strict=True))))
+    named = {
+        kind: [name.removeprefix(kind) for name in frame.columns if name.startswith(kind)] or None
+        for kind in ("feature/", "tag/")
+    }
+    is_text = pipeline.arize.type == "binary_classification"
+    response = client.ml.log(
+        space_id="s",
+        model_name="m",
+        model_type=ModelTypes.BINARY_CLASSIFICATION if is_text else ModelTypes.REGRESSION,
+        dataframe=table.to_pandas(types_mapper=pd.ArrowDtype),
+        schema=Schema(
+            feature_column_names=named["feature/"],
+            tag_column_names=named["tag/"],
+            **{argument: name for argument, name in OWN.items() if name in frame.columns},
+        ),
+        environment=Environments.PRODUCTION,
+        model_version=version,  # type: ignore[arg-type]
+    )
+    return int(response.request.headers["number-of-rows"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prediction_id": None},
+        {"prediction_id": ""},
+        {"prediction_id": "é" * 513},
+        {"prediction_ts": None},
+        {"prediction_ts": NOW_S * 1000},
+        {"prediction_ts": NOW_S - 5 * YEAR_S - 60},
+        {"prediction_ts": LATEST + 600},
+        {"version": ""},
+        {"version": "\x1f\u3000"},
+        {"prediction_label": None, "prediction_score": None},
+        {"tag/region": "é" * (MAX_TAG_LENGTH + 1)},
+    ],
+)
+def test_the_sdk_refuses_the_whole_call_for_one_such_row(client: ArizeClient, changes: dict[str, Any]) -> None:
+    frame = frame_of(pipeline(), GOOD, GOOD | changes)
+    with pytest.raises(ValidationFailure):
+        send(client, pipeline(), frame, frame["version"][1])
+    assert reason_of(pipeline(), **changes)
+
+
+def or_null(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | values
+
+
+def at_most(length: int) -> st.SearchStrategy[str]:
+    """Texts, some of them about as long as may be."""
+    around = st.integers(length - 1, length + 1)
+    return st.text(max_size=5) | st.builds(lambda text, size: (text * size)[:size], st.text(min_size=1), around)
+
+
+times = st.one_of(
+    st.floats(NOW_S - 6 * YEAR_S, NOW_S + 2 * YEAR_S),
+    st.floats(),
+    st.builds(
+        lambda bound, near: bound + near, st.sampled_from([EARLIEST, LATEST, EARLIEST - MARGIN_S]), st.floats(-5, 5)
+    ),
+)
+prediction_rows = st.fixed_dictionaries(
+    {
+        "prediction_id": or_null(at_most(512)),
+        "prediction_ts": or_null(times),
+        "version": or_null(st.text(max_size=2) | st.sampled_from(["1", "2", " ", "\x1f", "\u2003"])),
+        "prediction_label": or_null(st.text(max_size=3)),
+        "prediction_score": or_null(st.floats()),
+        "actual_label": or_null(st.text(max_size=3)),
+        "feature/carrier": or_null(st.text(max_size=3)),
+        "feature/hour": or_null(st.integers(-(2**63), 2**63 - 1)),
+        "feature/distance": or_null(st.floats()),
+        "feature/night": or_null(st.booleans()),
+        "tag/region": or_null(at_most(MAX_TAG_LENGTH)),
+        "tag/weight": or_null(st.floats()),
+    }
+)
+actual_rows = st.fixed_dictionaries(
+    {
+        "prediction_id": or_null(at_most(512)),
+        "prediction_ts": or_null(times),
+        "actual_label": or_null(st.floats()),
+        "tag/region": or_null(st.text(max_size=3)),
+    }
+)
+
+
+def kept(pipeline: Pipeline, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    frame = frame_of(pipeline, *rows)
+    return frame.filter(reasons(frame, rules(pipeline, now_s=NOW_S)).is_null())
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(prediction_rows | st.just(GOOD), min_size=1, max_size=8))
+def test_the_sdk_refuses_no_prediction_that_keeps_the_rules(client: ArizeClient, rows: list[dict[str, Any]]) -> None:
+    for (version,), part in kept(pipeline(), rows).group_by("version"):
+        assert send(client, pipeline(), part, str(version)) == part.height
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(actual_rows, min_size=1, max_size=8))
+def test_the_sdk_refuses_no_actual_that_keeps_the_rules(client: ArizeClient, rows: list[dict[str, Any]]) -> None:
+    frame = kept(pipeline(ACTUALS), rows)
+    if frame.height:
+        assert send(client, pipeline(ACTUALS), frame, None) == frame.height
+
+
+@given(st.text(alphabet=st.characters(), max_size=4))
+def test_a_version_is_blank_exactly_where_python_strips_it_away(version: str) -> None:
+    assert (reason_of(pipeline(), version=version) == "version: empty") == (not version.strip())
