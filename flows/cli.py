@@ -29,16 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, found, text = options.command(options)
     except SluiceError as error:
         code, found, text = error.exit_code, cli_text.error_as_dict(error), ""
-        print(error, file=sys.stderr)
     if options.json:
         print(json.dumps(found, indent=2))
     elif text:
         print(text)
-    return code
+    if message := found.get("message"):
+        print(message, file=sys.stderr)
+    return int(code)
 
 
 def _log_steps() -> None:
-    """Log Sluice's own steps to stderr, by a handler of their own: Prefect, once imported, keeps the root logger's to itself."""
+    """Log Sluice's own steps to stderr, by a handler of their own: Prefect, once imported, keeps the root's to itself."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log = logging.getLogger("sluice")
@@ -61,14 +62,12 @@ def plan(options: argparse.Namespace) -> Printed:
 
     with _opened(options) as run:
         found = forecast(run)
-    return 0, found, cli_text.plan_text(found)
+    return _EXIT_CODES[found["state"]], found, cli_text.plan_text(found)
 
 
 def run(options: argparse.Namespace) -> Printed:
     """Run a pipeline once, here and now."""
     found = _run_with_prefect(options) if _has_prefect(options) else _run_bare(options)
-    if found["message"]:
-        print(found["message"], file=sys.stderr)
     return _EXIT_CODES[found["state"]], found, cli_text.run_text(found)
 
 
@@ -83,22 +82,25 @@ def status(options: argparse.Namespace) -> Printed:
 
 def resolve(options: argparse.Namespace) -> Printed:
     """Give a person's word on a held entry, or on a send without a known outcome."""
+    from sluice.ledger.log import held_error
     from sluice.resolution import resolve_delivery, resolve_window
 
     is_send = options.verdict in ("delivered", "resend")
     if is_send != (options.part is not None):
         raise WrongUse("--part goes with delivered and resend, and only with them", "See: sluice resolve --help")
     with _opened(options) as opened:
-        opened.ledger.load()
-        opened.unfinished()
+        opened.require_ledger()
         if is_send:
             sends = resolve_delivery(opened, options.entry, options.part, options.verdict, options.reason)
             found: dict[str, Any] = {"entry": options.entry, "part": options.part, "deliveries": sends}
         else:
             number = resolve_window(opened, options.entry, options.verdict, options.reason)
             found = {"entry": options.entry, "ended_by": number}
-    found |= {"state": "done", "pipeline": opened.pipeline.name, "verdict": options.verdict}
-    return 0, found, f"Entry {options.entry}: {options.verdict}. The next run carries it out: sluice run {options.file}"
+        held_again = str(held_error(opened.ledger.state)) if opened.ledger.state.held else ""
+    found |= {"state": "held" if held_again else "done", "pipeline": opened.pipeline.name, "verdict": options.verdict}
+    found |= {"message": held_again} if held_again else {}
+    text = f"Entry {options.entry}: {options.verdict}." + ("" if held_again else f" Next: sluice run {options.file}")
+    return _EXIT_CODES[found["state"]], found, text
 
 
 def realign(options: argparse.Namespace) -> Printed:
@@ -106,9 +108,8 @@ def realign(options: argparse.Namespace) -> Printed:
     from sluice.resolution import realign_to_group, realign_to_ledger
 
     with _opened(options) as opened:
-        opened.ledger.load()
-        opened.unfinished()
-        standing = opened.outlook.look(write=False)
+        opened.require_ledger()
+        standing = opened.outlook.look(write=True)
         if options.to == "ledger":
             done = [f"{item.partition} {item.offset}" for item in realign_to_ledger(opened, standing)]
         else:
@@ -128,6 +129,7 @@ def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
+    _loaded(options)  # a wrong file is told as one, with its exit code, before Prefect is asked anything
     from flows.ingest import ingest
 
     state = ingest(options.file, max_windows=options.max_windows, until=options.until, return_state=True)

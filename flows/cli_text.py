@@ -24,14 +24,14 @@ def check_text(found: Mapping[str, Any]) -> str:
 def plan_text(found: Mapping[str, Any]) -> str:
     rows = [(number, item) for number, window in enumerate(found["windows"], 1) for item in window]
     waiting = [f"Entry {number} is sealed and not delivered: it comes first." for number in found["unfinished"]]
-    lines = [f"{len(found['windows'])} windows, {found['offsets']:,} offsets"]
+    lines = [f"{counted(len(found['windows']), 'window')}, {found['offsets']:,} offsets"]
     lines += waiting + ([found["held"]] if found["held"] else [])
     lines += [table(("window", "range"), rows)] if rows else ["Nothing new: every partition is caught up."]
     return "\n".join([*lines, f"Peak of memory, estimated: {found['peak_memory_mib']:,} MiB ({found['peak_memory_why']})"])
 
 
 def run_text(found: Mapping[str, Any]) -> str:
-    lines = [f"{found['pipeline']}: {found['state']}, {len(found['windows'])} windows"]
+    lines = [f"{found['pipeline']}: {found['state']}, {counted(len(found['windows']), 'window')}"]
     lines += [window_text(window) for window in found["windows"]]
     return "\n".join(lines)
 
@@ -39,7 +39,9 @@ def run_text(found: Mapping[str, Any]) -> str:
 def window_text(window: Mapping[str, Any]) -> str:
     """One line of arithmetic a window: `entry 3  100,000 = 99,890 staged + 110 rejected → 99,890 accepted`."""
     balance = Balance(**{name: sum(item[name] for item in window["ranges"]) for name in _CLASSES})
-    return f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted, {window['status']}"
+    line = f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted, {window['status']}"
+    doubted = [str(item["part"]) for item in window["receipts"] if item["unknown_sends"]]
+    return line + (f"; part {', '.join(doubted)} may be counted twice" if doubted else "")
 
 
 def status_text(found: Mapping[str, Any]) -> str:
@@ -48,9 +50,14 @@ def status_text(found: Mapping[str, Any]) -> str:
     begun = f"ledger {ledger['id'][:8]}, {ledger['entries']} entries" if ledger else "no ledger yet: the first run begins it"
     lines = [f"{found['pipeline']}: {begun}; group {found['group']}"]
     lines.append(table(names, ([item[name] for name in names] for item in found["partitions"])))
+    lines += [f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]]
     for item in found["waiting"]:
         lines.append(f"entry {item['entry']} waits: {item['held'] or '; '.join(part['last'] for part in item['parts'])}")
     return "\n".join(lines)
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

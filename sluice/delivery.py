@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sluice.clock import Clock, timestamp
-from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable
-from sluice.ledger.deliveries import Deliveries, Delivery, Intent, Note, Outcome
+from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
+from sluice.ledger.deliveries import Deliveries, Delivery, Doubt, Intent, Note, Outcome
 from sluice.steps import step
 
 RESENDS_IN_ALL = 2
@@ -36,6 +36,10 @@ class Answer(Protocol):
     def retry(self) -> bool:
         """Whether a refused send may succeed later with nobody doing anything."""
 
+    @property
+    def error(self) -> type[SluiceError] | None:
+        """What a refusal is that a person must mend."""
+
 
 Send = Callable[[float], Answer]
 
@@ -57,6 +61,7 @@ class Receipt:
 
     Attributes:
         sent: whether this run sent it; False where it was found accepted.
+        unknown: how many other deliveries of the part have no known outcome: so often more may it be counted.
     """
 
     entry: int
@@ -64,6 +69,7 @@ class Receipt:
     delivery: int
     rows: int
     sent: bool
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +110,13 @@ class Deliverer:
         allowed = 0
         while True:
             known = self._known(name)
+            unknown = [item for item in known if item.outcome is None]
             accepted = next((item for item in known if item.outcome and item.outcome.kind == "accepted"), None)
             if accepted is not None:
-                return self._receipt(name, accepted, rows, sent=bool(answers and answers[-1].kind == "accepted"))
-            unknown = [item for item in known if item.outcome is None]
+                sent = bool(answers and answers[-1].kind == "accepted")
+                return Receipt(
+                    entry=name.entry, part=name.part, delivery=accepted.number, rows=rows, sent=sent, unknown=len(unknown)
+                )  # fmt: skip
             allowed = self._allow_resend(name, unknown, allowed)
             self._pause(name, answers)
             answer = self._try(name, len(known), len(unknown), _known_already(answers) or send)
@@ -137,6 +146,9 @@ class Deliverer:
             raise DeliveryHeld(what, f"Look in Arize whether it has the rows; then: {way}")
         if allowed and len(unknown) > allowed:
             raise DestinationUnavailable(what, "The next run sends it once more")
+        self._deliveries.doubt(
+            Doubt(entry=name.entry, part=name.part, delivery=unknown[0].number, run=self._run, written_at=self._now())
+        )
         step("delivery.ambiguous", entry=name.entry, part=name.part, delivery=last.number, why=why)
         return len(unknown)
 
@@ -177,9 +189,6 @@ class Deliverer:
         if answer.kind == "refused" and not answer.retry:
             raise _refusal(name, answer)
 
-    def _receipt(self, name: PartName, delivery: Delivery, rows: int, *, sent: bool) -> Receipt:
-        return Receipt(entry=name.entry, part=name.part, delivery=delivery.number, rows=rows, sent=sent)
-
     def _now(self) -> str:
         return timestamp(self._clock.epoch_s())
 
@@ -190,10 +199,10 @@ def _known_already(answers: list[Answer]) -> Send | None:
     return None if accepted is None else lambda _: accepted
 
 
-def _refusal(name: PartName, answer: Answer) -> DestinationRefused | DeliveryRefused:
+def _refusal(name: PartName, answer: Answer) -> SluiceError:
     what = f"{name}: {answer.reason}"
-    if answer.status in (401, 403):
-        return DestinationRefused(what, "Mend ARIZE_API_KEY and ARIZE_SPACE_ID; the next run sends it again")
+    if answer.error is DestinationRefused:
+        return DestinationRefused(what, "Mend ARIZE_API_KEY, ARIZE_SPACE_ID and the address; the next run sends it again")
     return DeliveryRefused(what, "Mend what Arize names; the next run sends it again")
 
 
@@ -206,6 +215,7 @@ class _TooLate:
     reason: str = "not sent: its time was over before it began"
     rows: None = None
     retry: bool = True
+    error: None = None
 
 
 _TOO_LATE = _TooLate()

@@ -7,7 +7,7 @@ from typing import Any
 from sluice.pipeline import Limits
 from sluice.run import Run
 
-# Measured by benchmarks/memory.py: an idle run, what a window costs for each byte that it reads, and a sender.
+# Rounded up from runs of the sample events: an idle run, what a window costs for each byte that it reads, and a sender.
 _BASE_MIB = 200
 _A_BYTE_READ = 4.0
 _SENDER_MIB = 350
@@ -15,18 +15,15 @@ _SENDER_MIB = 350
 
 def forecast(run: Run) -> dict[str, Any]:
     """Plan without taking anything up, and estimate the peak of memory."""
-    run.ledger.load()
-    standing = run.outlook.look(write=False)
-    run.outlook.check(standing)
-    planned = run.planned_from(standing)
+    planned = run.forecast()
     limits = run.pipeline.limits
     return {
-        "state": "held" if planned.held else "done",
+        "state": "held" if planned.problem else "done",
         "pipeline": run.pipeline.name,
         "windows": [[str(item) for item in window] for window in planned.plan.windows],
         "offsets": sum(item.span for item in planned.plan.ranges),
         "unfinished": [item.number for item in planned.unfinished],
-        "held": str(planned.held) if planned.held else None,
+        "held": str(planned.problem) if planned.problem else None,
         "peak_memory_mib": peak_memory_mib(limits),
         "peak_memory_why": f"windows of at most {limits.max_bytes >> 20} MiB, {limits.parallel_windows} in hand",
     }

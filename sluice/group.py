@@ -96,7 +96,8 @@ def check_group_before_genesis(group: str, committed: Mapping[Partition, GroupOf
 def _of_another(group: str, at: GroupOffset, mark: Mark) -> GroupOfAnotherLedger:
     return GroupOfAnotherLedger(
         f"The group {group} at {at.partition} offset {at.offset} belongs to another ledger ({mark.ledger_id})",
-        "Was the pipeline renamed, or its store replaced? Give it back its name and store, or another group",
+        "Was the pipeline renamed, or its store replaced? Give it back its name and store, or name another group. "
+        "If this ledger is the right one: sluice realign FILE --to ledger",
     )
 
 

@@ -27,13 +27,13 @@ class Planned:
     """What a run has to do.
 
     Attributes:
-        unfinished: entries that were sealed and are not settled, by number, with the receipts that there are.
-        held: why nothing may be planned behind what there is; None where the plan holds.
+        unfinished: entries that an earlier run sealed and did not bring to its end, with the receipts that there are.
+        problem: why nothing can be planned behind what is unfinished; None where the plan holds.
     """
 
     plan: Plan
     unfinished: tuple[WindowReport, ...]
-    held: Held | None
+    problem: SluiceError | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,34 +82,34 @@ def ingest(verbs: Verbs, report: RunReport, *, parallel_windows: int) -> RunRepo
 
 
 def _drain(verbs: Verbs, work: _Deliveries) -> None:
-    planned = verbs.plan()
-    work.report = replace(work.report, planned=planned.plan.ranges)
-    for unfinished in planned.unfinished:
-        work.take(unfinished)
-    work.finish()
-    if planned.held is not None:
-        raise planned.held
-    while (again := _drain_plan(verbs, work, planned.plan)) is not None:
-        planned = again
-    work.finish()
+    """Finish and drain, by as many plans as it takes: another run that goes on in the ledger makes one void."""
+    is_drained = False
+    while not is_drained:
+        planned = verbs.plan()
+        work.report = replace(work.report, planned=work.report.planned or planned.plan.ranges)
+        for unfinished in planned.unfinished:
+            work.take(unfinished)
+        work.finish()
+        if planned.problem is not None:
+            raise planned.problem
+        is_drained = _drain_plan(verbs, work, planned.plan)
+        work.finish()
 
 
-def _drain_plan(verbs: Verbs, work: _Deliveries, plan: Plan) -> Planned | None:
-    """Take the windows of a plan; return another plan where another run went on in the ledger meanwhile."""
+def _drain_plan(verbs: Verbs, work: _Deliveries, plan: Plan) -> bool:
+    """Take the windows of a plan; return whether it held to the end."""
     windows = deque(plan.windows)
     while windows:
         try:
             staged = verbs.stage(windows.popleft())
         except LedgerMoved:
-            work.finish()
-            return verbs.plan()
+            return False
         if staged.left:
             windows.appendleft(staged.left)
         work.take(WindowReport(number=staged.number, entry=staged.entry, sealed_here=True))
         if staged.held is not None:
-            work.finish()
             raise staged.held
-    return None
+    return True
 
 
 class _Deliveries:
@@ -132,6 +132,8 @@ class _Deliveries:
         """Begin to deliver a window, as soon as there is room for it."""
         while len(set(self._waiting.values())) >= self._most or any(future.done() for future in self._waiting):
             self._collect()
+        if any(item.number == window.number for item in self.report.windows):
+            return
         self.report = self.report.with_window(window)
         if window.entry.held or window.is_delivered:
             self._commit([])

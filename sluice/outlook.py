@@ -51,7 +51,10 @@ class Outlook:
             SluiceError: a topic, a partition or an authorization is missing.
         """
         bounds = self._parts.source.snapshot(self._kafka.topics)
+        known = self._known_entries
         state = self._state(bounds, write=write)
+        if self._known_entries != known:  # written to: others may have sealed what lies behind the first snapshot
+            bounds = self._parts.source.snapshot(self._kafka.topics)
         partitions = self._partitions(state, bounds)
         committed = self._parts.source.committed(partitions)
         return Standing(state=state, bounds=bounds, partitions=partitions, committed=committed)
@@ -105,16 +108,24 @@ class Outlook:
             return self._ledger.state
         starts = self._starts([item for item in bounds if item.topic in new], bounds)
         topics = tuple(_topic_start(topic, starts, bounds) for topic in new)
-        return self._pin(topics, write=write) if self._ledger.exists else self._begin(topics, starts, write=write)
+        if self._ledger.exists:
+            return self._pin(topics, write=write)
+        committed = self._parts.source.committed(list(starts))
+        self._ledger.refresh()  # behind the question: whose marks it found, if another run began the ledger meanwhile
+        if not self._ledger.exists:
+            check_group_before_genesis(self._kafka.group, committed, starts)
+            if not write:
+                return LedgerState.begin(self._genesis(topics))
+            self._ledger.begin(self._genesis(topics))
+            step("ledger.begun", ledger=self._ledger.state.ledger_id, topics=",".join(item.topic for item in topics))
+        return self._state(bounds, write=write)
 
-    def _begin(self, topics: tuple[entries.TopicStart, ...], starts: Mapping[Partition, int], *, write: bool) -> LedgerState:
-        check_group_before_genesis(self._kafka.group, self._parts.source.committed(list(starts)), starts)
-        genesis = entries.Genesis(written_at=self._now(), run=self._run_id, pipeline=self._pipeline.name, topics=topics)
-        if not write:
-            return LedgerState.begin(genesis)
-        self._ledger.begin(genesis)
-        step("ledger.begun", ledger=self._ledger.state.ledger_id, topics=",".join(item.topic for item in topics))
-        return self._ledger.state
+    @property
+    def _known_entries(self) -> int:
+        return self._ledger.state.next_number if self._ledger.exists else 0
+
+    def _genesis(self, topics: tuple[entries.TopicStart, ...]) -> entries.Genesis:
+        return entries.Genesis(written_at=self._now(), run=self._run_id, pipeline=self._pipeline.name, topics=topics)
 
     def _pin(self, topics: tuple[entries.TopicStart, ...], *, write: bool) -> LedgerState:
         pin = entries.Pin(written_at=self._now(), run=self._run_id, topics=topics)

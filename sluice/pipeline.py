@@ -71,7 +71,7 @@ Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 class KafkaSource(Strict):
     """What is read."""
 
-    connection: ConnectionName = Field(default="default", description="The name of the Kafka connection.")
+    connection: Literal["default"] = Field(default="default", description="The name of the Kafka connection.")
     topics: Annotated[tuple[Topic, ...], Field(strict=False, min_length=1), AfterValidator(check_distinct)] = Field(
         description="The topics, by name: at least one, each once.", json_schema_extra={"uniqueItems": True}
     )
@@ -107,7 +107,7 @@ class Decode(Strict):
 class Arize(Strict):
     """Where rows go."""
 
-    connection: ConnectionName = Field(default="default", description="The name of the Arize connection.")
+    connection: Literal["default"] = Field(default="default", description="The name of the Arize connection.")
     model: Text = Field(description="The model's name in Arize.")
     type: Literal["binary_classification", "regression"] = Field(description="The model's type in Arize.")
     environment: Literal["production"] = Field(default="production", description="The model's environment in Arize.")

@@ -68,7 +68,14 @@ class WindowReport:
             "staged": self.entry.staged.key if self.entry.staged else None,
             "rows_accepted": self.accepted,
             "receipts": [
-                {"part": item.part, "delivery": item.delivery, "rows": item.rows, "sent_here": item.sent} for item in self.receipts
+                {
+                    "part": item.part,
+                    "delivery": item.delivery,
+                    "rows": item.rows,
+                    "sent_here": item.sent,
+                    "unknown_sends": item.unknown,
+                }
+                for item in self.receipts
             ],
         }
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sluice.clock import timestamp
 from sluice.delivery import Deliverer, PartName, Receipt, Rules
-from sluice.errors import Held, TopicRecreated
+from sluice.errors import Held, NothingToResolve, SluiceError, TopicRecreated
 from sluice.group import ahead_of, check_group, group_offsets
 from sluice.ingest import Planned, Staged, Window
-from sluice.ledger import Ledger, entries
-from sluice.ledger.deliveries import Deliveries, Outcome
+from sluice.ledger import Ledger, OpenEntry, entries
+from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.log import held_error
 from sluice.offsets import CountedRange
 from sluice.outlook import Outlook, Standing
 from sluice.parts import Parts, RunOptions
 from sluice.pipeline import Pipeline
 from sluice.pipeline_file import LoadedPipeline
-from sluice.planning import remainder
+from sluice.planning import Plan, remainder
 from sluice.records import ReadRange, Record
 from sluice.report import Committed, RunReport, WindowReport
 from sluice.staging import Staging
@@ -27,6 +28,9 @@ from sluice.store import probe
 
 if TYPE_CHECKING:
     from sluice.windows import MappedWindow
+
+
+_REASONS = 3  # the commonest ones are named
 
 
 class Run:
@@ -52,26 +56,49 @@ class Run:
         return RunReport(pipeline=self.pipeline.name, run_id=self.run_id, started_at=self.now())
 
     def plan(self) -> Planned:
-        """Check that everything is as the ledger knows it, and plan up to the end of one snapshot.
+        """Find what is unfinished, check that everything is as the ledger knows it, and plan to one snapshot's end.
 
         Raises:
-            SluiceError: something is not; nothing was read.
+            SluiceError: something is not, and nothing is unfinished; nothing was read.
         """
         self.prepare()
-        standing = self.outlook.look(write=True)
-        self.outlook.check(standing)
-        planned = self.planned_from(standing)
-        self._mend_group(standing)
+        open_before = dict(self.ledger.state.open) if self.ledger.exists else {}
+        unfinished = self.unfinished()
+        try:
+            planned = self._planned(unfinished, open_before)
+        except SluiceError as problem:
+            if not unfinished:
+                raise
+            # What is sealed needs nothing of Kafka: it is delivered first, whatever became of the topic or the group.
+            planned = Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=problem)
         if planned.unfinished or planned.plan.windows:
             self._parts.destination.get_ready()
-        step("run.planned", pipeline=self.pipeline.name, windows=len(planned.plan.windows), unfinished=len(planned.unfinished))
+        step("run.planned", pipeline=self.pipeline.name, windows=len(planned.plan.windows), unfinished=len(unfinished))
         return planned
 
-    def planned_from(self, standing: Standing) -> Planned:
-        """Plan from where everything stands."""
+    def forecast(self) -> Planned:
+        """Plan as `plan` does, and write nothing: not even what a first run would begin with."""
+        self.ledger.load()
         unfinished = self.unfinished()
-        held = held_error(self.ledger.state) if self.ledger.exists and self.ledger.state.held else None
-        return Planned(plan=self.outlook.plan(standing, self._options), unfinished=unfinished, held=held)
+        standing = self.outlook.look(write=False)
+        self.outlook.check(standing)
+        return self._planned_from(standing, unfinished)
+
+    def _planned(self, unfinished: tuple[WindowReport, ...], open_before: Mapping[int, OpenEntry]) -> Planned:
+        standing = self.outlook.look(write=True)
+        self.outlook.check(standing)
+        self._mend_group(standing)
+        # Delivered by a run that died before it could say so: this one says it.
+        offsets = {partition: at.offset for partition, at in standing.committed.items()}
+        untold = tuple(
+            item for item in self._reports(open_before) if item.is_delivered and not item.is_committed(offsets)
+        )
+        return self._planned_from(standing, (*untold, *unfinished))
+
+    def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:
+        if self.ledger.exists and self.ledger.state.held:
+            return Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=held_error(self.ledger.state))
+        return Planned(plan=self.outlook.plan(standing, self._options), unfinished=unfinished, problem=None)
 
     def stage(self, window: Window) -> Staged:
         """Read a window, decode, map and validate it, stage its rows, and seal it.
@@ -160,17 +187,43 @@ class Run:
         self._parts.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
         self.ledger.load()
 
+    def require_ledger(self) -> None:
+        """Load the ledger for a person's word on it.
+
+        Raises:
+            NothingToResolve: there is none yet.
+        """
+        self.prepare()
+        if not self.ledger.exists:
+            raise NothingToResolve(f"The pipeline {self.pipeline.name} has no ledger yet", "Run it first")
+        self.unfinished()
+
     def unfinished(self) -> tuple[WindowReport, ...]:
         """Return the entries that wait for delivery, after settling those that turn out to be delivered."""
         if not self.ledger.exists:
             return ()
-        accepted = self.deliveries.accepted(self.ledger.state.open)
-        waiting = [
-            WindowReport(number=number, entry=item.entry, sealed_here=False, receipts=_receipts(number, accepted[number], item.entry))
-            for number, item in sorted(self.ledger.state.open.items())
-        ]
-        self.ledger.settle([item.number for item in waiting if item.is_delivered])
-        return tuple(item for item in waiting if not item.is_delivered and not item.entry.held)
+        reports = self._reports(self.ledger.state.open)
+        self.ledger.settle([item.number for item in reports if item.is_delivered])
+        return tuple(item for item in reports if not item.is_delivered and not item.entry.held)
+
+    def _reports(self, waiting: Mapping[int, OpenEntry]) -> tuple[WindowReport, ...]:
+        """Describe entries that earlier runs sealed, each with the receipts that there are."""
+        accepted = self.deliveries.accepted(waiting)
+        return tuple(
+            WindowReport(
+                number=number,
+                entry=item.entry,
+                sealed_here=False,
+                receipts=tuple(
+                    Receipt(
+                        entry=number, part=part, delivery=at.number, rows=item.entry.parts[part].rows, sent=False,
+                        unknown=at.unknown,
+                    )  # fmt: skip
+                    for part, at in sorted(accepted[number].items())
+                ),
+            )
+            for number, item in sorted(waiting.items())
+        )
 
     def _read(self, window: Window) -> list[ReadRange]:
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}
@@ -194,7 +247,9 @@ class Run:
         records = mapped.frame.height + len(mapped.rejected)
         if records < rule.of_at_least or len(mapped.rejected) <= rule.share * records:
             return None
-        return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share:.4g} of them"
+        reasons = Counter(item.reason for item in mapped.rejected).most_common(_REASONS)
+        why = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
+        return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share:.4%}: {why}"
 
     def _held(self, number: int) -> Held | None:
         return held_error(self.ledger.state) if number in {item.number for item in self.ledger.state.held} else None
@@ -219,12 +274,6 @@ def parts_of(mapped: MappedWindow, pipeline: Pipeline) -> tuple[entries.Part, ..
         return (entries.Part(version=None, rows=mapped.frame.height),)
     counts = mapped.frame.group_by("version").len().sort("version")
     return tuple(entries.Part(version=version, rows=rows) for version, rows in counts.iter_rows())
-
-
-def _receipts(number: int, accepted: Mapping[int, Outcome], entry: entries.Sealed) -> tuple[Receipt, ...]:
-    return tuple(
-        Receipt(entry=number, part=part, delivery=0, rows=entry.parts[part].rows, sent=False) for part in sorted(accepted)
-    )
 
 
 def _every_record(read: Sequence[ReadRange]) -> list[Record]:

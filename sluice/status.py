@@ -18,8 +18,8 @@ def status(run: Run) -> dict[str, Any]:
     position: below 0 that much is gone.
     """
     run.ledger.load()
-    standing = run.outlook.look(write=False)
     run.unfinished()
+    standing = run.outlook.look(write=False)
     state = run.ledger.state if run.ledger.exists else standing.state
     return {
         "pipeline": run.pipeline.name,
@@ -27,19 +27,21 @@ def status(run: Run) -> dict[str, Any]:
         "group": run.pipeline.source.kafka.group,
         "partitions": [_partition(standing, item) for item in standing.partitions],
         "waiting": [_waiting(run, item) for item in state.open.values()],
+        "may_be_counted_twice": [{"entry": item.entry, "part": item.part} for item in run.deliveries.doubts()],
     }
 
 
 def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
     bounds, at = standing.bounds[partition], standing.committed.get(partition)
     position = standing.state.position(partition).offset
+    delivered = standing.state.committable([partition])[partition].offset
     return {
         "topic": partition.topic,
         "partition": partition.number,
         "position": position,
         "committed": at.offset if at else None,
         "end": bounds.end,
-        "lag": bounds.end - (at.offset if at else position),
+        "lag": bounds.end - (at.offset if at else delivered),
         "earliest": bounds.earliest,
         "retention_margin": position - bounds.earliest,
     }

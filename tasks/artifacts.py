@@ -15,6 +15,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_UI_URL
 
+from sluice.delivery import Receipt
 from sluice.ingest import Planned
 from sluice.ledger.entries import LedgerRange, StagedFile
 from sluice.planning import Backlog
@@ -45,7 +46,7 @@ def publish_plan(run: Run, planned: Planned) -> None:
     stops = {item.partition: item.stop for item in planned.plan.ranges}
     rows = [_plan_row(item, stops[item.range.partition]) for item in planned.plan.backlog]
     windows, unfinished = len(planned.plan.windows), len(planned.unfinished)
-    line = f"Plan of {run.pipeline.name}: {windows} windows" + (f", {unfinished} entries to finish" if unfinished else "")
+    line = f"Plan of {run.pipeline.name}: {windows} window{'' if windows == 1 else 's'}" + (f", {unfinished} entries to finish" if unfinished else "")
     _publish(f"plan-{_slug(run)}", rows, line)
 
 
@@ -101,9 +102,14 @@ def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
         **item.balance,
         "status": window.status,
         "committed_at": window.committed_at,
-        "receipt": ", ".join(f"part {at.part}: delivery {at.delivery}, {at.rows} rows" for at in window.receipts),
+        "receipt": ", ".join(map(_receipt_text, window.receipts)),
         **_file_columns(staged),
     }
+
+
+def _receipt_text(receipt: Receipt) -> str:
+    doubt = f", may be counted {receipt.unknown + 1} times" if receipt.unknown else ""
+    return f"part {receipt.part}: delivery {receipt.delivery}, {receipt.rows} rows{doubt}"
 
 
 def _file_columns(staged: StagedFile | None) -> dict[str, str | None]:

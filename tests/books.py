@@ -1,10 +1,11 @@
-"""What is in a store, read by code of its own: it shares the objects' shapes with the ledger, and none of its reasoning."""
+"""What is in a store, read by code of its own: it shares the shape of objects with the ledger, not its reasoning."""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -52,7 +53,7 @@ class Books:
     def check_chain(self) -> None:
         """Every offset from the genesis on is in exactly one entry."""
         for partition, ranges in self.decided().items():
-            for one, other in zip(ranges, ranges[1:], strict=False):
+            for one, other in pairwise(ranges):
                 assert one.stop == other.start, f"{one} is followed by {other}"
             assert ranges[-1].stop <= self._kafka.end(partition)
 

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import polars as pl
 
-from sluice.errors import StoreUnavailable
+from sluice.errors import DeliveryRefused, DestinationRefused, SluiceError, StoreUnavailable
 from sluice.ledger import entries
 from sluice.offsets import Balance, Bounds, CountedRange, GroupOffset, OffsetRange, Partition
 from sluice.parts import Parts
@@ -192,6 +192,12 @@ class Said:
     retry: bool = False
     arrives: bool = True
 
+    @property
+    def error(self) -> type[SluiceError] | None:
+        if self.kind != "refused" or self.retry:
+            return None
+        return DestinationRefused if self.status in (401, 403) else DeliveryRefused
+
 
 ACCEPTS: Final = Said()
 BUSY: Final = Said(kind="refused", status=429, reason="busy", retry=True, arrives=False)
@@ -288,6 +294,47 @@ def destination(model: str = "delay") -> entries.Destination:
     return entries.Destination(
         path="sdk", connection="default", space="space", model=model, type="regression", environment="production"
     )
+
+
+WRITTEN: Final = {"written_at": "2026-01-01T00:00:00Z", "run": "run"}
+
+
+def genesis(starts: Mapping[str, Mapping[int, int]], **fields: Any) -> entries.Genesis:
+    """A first entry: by topic, the first offset of each partition."""
+    return entries.Genesis(**WRITTEN, pipeline="flights", topics=topic_starts(starts), **fields)
+
+
+def topic_starts(starts: Mapping[str, Mapping[int, int]]) -> tuple[entries.TopicStart, ...]:
+    return tuple(
+        entries.TopicStart(topic=topic, topic_id=f"id of {topic}", positions=dict(positions))
+        for topic, positions in starts.items()
+    )
+
+
+def ledger_range(text: str) -> entries.LedgerRange:
+    item = OffsetRange.parse(text)
+    counted = CountedRange(range=item, balance=Balance(staged=item.span))
+    return entries.LedgerRange.of(counted, f"id of {item.partition.topic}")
+
+
+def window(*ranges: str, held: str | None = None, parts: int = 1, **fields: Any) -> entries.Window:
+    """A sealed window of `a[0] 0..4` and the like: every offset is a row, in so many parts of one row each."""
+    return entries.Window(**WRITTEN, **sealed(*ranges, held=held, parts=parts), **fields)
+
+
+def derived(origin: int, purpose: str, *ranges: str, parts: int = 1, **fields: Any) -> entries.Derived:
+    ended = {"origin": origin, "purpose": purpose, "rows": "staged", "reason": "tried"}
+    return entries.Derived(**WRITTEN, **sealed(*ranges, parts=parts), **ended, **fields)
+
+
+def sealed(*ranges: str, held: str | None = None, parts: int = 1) -> dict[str, Any]:
+    return {
+        "ranges": tuple(map(ledger_range, ranges)),
+        "parts": tuple(entries.Part(version=str(number), rows=1) for number in range(parts)),
+        "destination": destination(),
+        "pipeline_sha256": "0" * 64,
+        "held": held,
+    }
 
 
 def parts(world: World, store: MemoryStore, kafka: MemoryKafka, arize: MemoryArize, scratch: Path) -> Parts:

@@ -66,7 +66,7 @@ class LedgerWatch:
         accepted = self._deliveries.accepted(self._waiting)
         for number, entry in list(self._waiting.items()):
             if len(accepted[number]) == len(entry.parts):
-                rows = sum(outcome.rows or 0 for outcome in accepted[number].values())
+                rows = sum(at.outcome.rows or 0 for at in accepted[number].values())
                 self._say(f"entry {number:>3}  {entry.balance.arithmetic()}  →  {rows:,} accepted")
                 del self._waiting[number]
 

@@ -31,8 +31,6 @@ _GONE_S = 1.0
 _ROOT = str(Path(__file__).parents[2])
 # -P, and our own root last: nothing that lies in the working directory or beside us can pass for a module.
 _SENDER = "import sys; sys.path.append(sys.argv[1]); from sluice.destinations import sdk_sender; sdk_sender.main()"
-# The only variable of the SDK's that is no second place for the address, the key or the TLS check.
-_KEPT = "ARIZE_MAX_PAST_YEARS"
 
 
 class Secret(Protocol):
@@ -249,5 +247,5 @@ def _environment() -> dict[str, str]:
 
     The SDK lets `ARIZE_REGION` and its like override an explicit host; `requests` lets ~/.netrc replace the key.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARIZE_") or name == _KEPT}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARIZE_")}
     return {**inherited, "NETRC": os.devnull, "ARIZE_LOG_ENABLE": "false"}

@@ -21,6 +21,7 @@ class Checkpoint(BaseModel):
         positions: offset, the entry that brought the ledger there, leader epoch.
         open: for each entry that was not known to be settled, the positions before it.
         claims: for each open claim, the ranges of the slots that were not decided.
+        unsettled: for each claim, the sealed slots that were not known to be settled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class Checkpoint(BaseModel):
     positions: dict[str, StoredPosition]
     open: dict[int, dict[str, StoredPosition]]
     claims: dict[int, dict[int, ClaimWindow]]
+    unsettled: dict[int, tuple[int, ...]] = {}
     covered: dict[str, tuple[tuple[int, int], ...]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,6 +65,33 @@ class Note(_Object):
     reason: str
 
 
+class Doubt(_Object):
+    """Names a part that was sent again although an earlier send may have been accepted: it may be counted twice.
+
+    Attributes:
+        delivery: the first whose outcome was not known.
+    """
+
+    kind: Literal["doubt"] = "doubt"
+    entry: int
+    part: int
+    delivery: int
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The accepted delivery of a part.
+
+    Attributes:
+        unknown: how many other deliveries of the part have no known outcome.
+    """
+
+    number: int
+    outcome: Outcome
+    unknown: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One try: its number, its intent, and what is known of its end."""
@@ -77,6 +105,7 @@ class Delivery:
 _INTENT: TypeAdapter[Intent] = TypeAdapter(Intent)
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 _NOTE: TypeAdapter[Note] = TypeAdapter(Note)
+_DOUBT: TypeAdapter[Doubt] = TypeAdapter(Doubt)
 
 
 class Deliveries:
@@ -113,24 +142,38 @@ class Deliveries:
             return True
         return self._store.now_s() > written.modified_s + delivery.intent.duration_s + self._store.clock_error_s
 
-    def accepted(self, entries: Iterable[int]) -> dict[int, dict[int, Outcome]]:
-        """Return the accepted outcome of each part of these entries that has one: by entry, then part."""
+    def accepted(self, entries: Iterable[int]) -> dict[int, dict[int, Accepted]]:
+        """Return the accepted delivery of each part of these entries that has one: by entry, then part."""
         wanted = sorted(set(entries))
         if not wanted:
             return {}
-        keys = [key for key in self._listed(wanted) if key.endswith(".outcome.json")]
-        found: dict[int, dict[int, Outcome]] = {number: {} for number in wanted}
+        listed = list(self._listed(wanted))
+        keys = [key for key in listed if key.endswith(".outcome.json")]
+        unknown = Counter(self._keys.delivery_numbers(key)[:2] for key in listed if key.endswith(".intent.json"))
+        unknown.subtract(self._keys.delivery_numbers(key)[:2] for key in keys)
+        found: dict[int, dict[int, Accepted]] = {number: {} for number in wanted}
         with ThreadPoolExecutor(_READERS) as readers:
             for key, outcome in zip(keys, readers.map(self._outcome, keys), strict=True):
-                entry, part, _, _ = self._keys.delivery_numbers(key)
+                entry, part, number, _ = self._keys.delivery_numbers(key)
                 if outcome is not None and outcome.kind == "accepted":
-                    found[entry][part] = outcome
+                    found[entry][part] = Accepted(number=number, outcome=outcome, unknown=unknown[entry, part])
         return found
+
+    def doubt(self, doubt: Doubt) -> None:
+        """Name a part that may be counted twice, before it is sent again; the first to name it holds."""
+        self._store.put_once(self._keys.doubt(doubt.entry, doubt.part), encode(doubt))
+
+    def doubts(self) -> list[Doubt]:
+        """Return every part of the ledger that may be counted twice, in the order of entries."""
+        stored = ((key, self._store.read(key)) for key in self._store.keys(self._keys.doubts))
+        return [checked(key, data, _DOUBT) for key, data in stored if data is not None]
 
     def _listed(self, wanted: list[int]) -> Iterable[str]:
         """List the deliveries of these entries: their neighbours' come along, which costs less than a listing each."""
         among = set(wanted)
         for key in self._store.keys(self._keys.deliveries, after=self._keys.deliveries_of(wanted[0])):
+            if self._keys.is_of_a_slot(key):
+                continue
             entry = self._keys.delivery_numbers(key)[0]
             if entry > wanted[-1]:
                 return

@@ -16,6 +16,7 @@ class Keys:
         self.entries = f"{self.root}entries/"
         self.deliveries = f"{self.root}deliveries/"
         self.checkpoints = f"{self.root}checkpoints/"
+        self.doubts = f"{self.root}doubts/"
         self.staged = f"staged/{pipeline}/"
 
     def entry(self, number: int) -> str:
@@ -37,11 +38,18 @@ class Keys:
     def pipeline_file(self, sha256: str) -> str:
         return f"{self.root}files/{sha256}.yaml"
 
-    def deliveries_of(self, entry: int) -> str:
-        return f"{self.deliveries}{entry:012}/"
+    def deliveries_of(self, entry: int, slot: int | None = None) -> str:
+        """The folder of an entry's deliveries, or of a claim's slot's: each slot has its own parts."""
+        return f"{self.deliveries}{entry:012}/" if slot is None else f"{self.deliveries}{entry:012}-{slot:08}/"
 
     def delivery(self, entry: int, part: int, number: int, what: str) -> str:
         return f"{self.deliveries_of(entry)}{part:04}/{number:04}.{what}.json"
+
+    def doubt(self, entry: int, part: int) -> str:
+        return f"{self.doubts}{entry:012}-{part:04}.json"
+
+    def is_of_a_slot(self, key: str) -> bool:
+        return "-" in key.removeprefix(self.deliveries).partition("/")[0]
 
     def delivery_numbers(self, key: str) -> tuple[int, int, int, str]:
         """Read a delivery's key back: entry, part, number, and what of it."""

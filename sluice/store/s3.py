@@ -143,7 +143,7 @@ def _translated(where: str) -> Iterator[None]:
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound, aws.TokenRetrievalError) as error:
         raise StoreRefused(f"There are no usable credentials for {where}: {error}", "Set AWS_ACCESS_KEY_ID and the like") from error
     except aws.NoRegionError as error:
-        raise StoreRefused("The store has no region", "Set AWS_REGION") from error
+        raise StoreRefused("The store has no region", "Set AWS_DEFAULT_REGION") from error
     except (aws.HTTPClientError, aws.BotoCoreError, OSError) as error:
         raise StoreUnavailable(f"The store did not answer at {where}: {type(error).__name__}") from error
 

@@ -101,10 +101,15 @@ def everything(written: Written, count: int = 110) -> Written:
     return written
 
 
-def append(written: Written, partition: int, values: Iterable[dict[str, Any] | bytes | None]) -> None:
-    """Write events, bad records as bytes, and tombstones as None, behind what there is."""
+def append(
+    written: Written, partition: int, values: Iterable[dict[str, Any] | bytes | None], *, timestamp_ms: int = 0
+) -> None:
+    """Write events, bad records as bytes, and tombstones as None, behind what there is.
+
+    timestamp_ms: of each record, in Kafka; 0 is the broker's now.
+    """
     producer = _producer(written)
-    _produce(producer, written, partition, values)
+    _produce(producer, written, partition, values, timestamp_ms=timestamp_ms)
     assert producer.flush(ENOUGH_S) == 0
 
 
@@ -122,12 +127,18 @@ def append_by_transaction(
 
 
 def _produce(
-    producer: Producer, written: Written, partition: int, values: Iterable[dict[str, Any] | bytes | None], *, aborted: bool = False
+    producer: Producer,
+    written: Written,
+    partition: int,
+    values: Iterable[dict[str, Any] | bytes | None],
+    *,
+    aborted: bool = False,
+    timestamp_ms: int = 0,
 ) -> None:
     for value in values:
         kind = "invisible" if aborted else _class_of(value)
         taken = partial(_taken, written, kind, value)
-        producer.produce(written.topic, _encoded(value), partition=partition, on_delivery=taken)
+        producer.produce(written.topic, _encoded(value), partition=partition, on_delivery=taken, timestamp=timestamp_ms)
         producer.poll(0)
 
 

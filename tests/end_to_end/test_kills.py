@@ -19,8 +19,7 @@ AT_ONCE = 3
 
 # What a run meets that seals three windows, of two versions each, and delivers them; the most distant one of each first.
 PLAIN = (
-    "ledger.begun:1",
-    "run.planned:1",
+    *("ledger.begun:1", "group.mended:1", "run.planned:1"),
     *("window.read:1", "window.read:2"),
     *("window.staged:1", "window.staged:2"),
     *("window.sealed:1", "window.sealed:2"),

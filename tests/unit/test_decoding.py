@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sluice.decoding import json as decoding
 from sluice.decoding import strict
+from sluice.decoding.columnar import unfit
 from sluice.decoding.json import ROW, decode
 from sluice.decoding.projection import Leaf, Projection
 from sluice.decoding.times import seconds_of_rfc3339
@@ -119,6 +120,7 @@ def test_one_object_is_one_row_however_it_is_written(value: bytes, row: tuple[An
         (b'{"count": 9223372036854775808}', "count: out of range"),
         (b'{"count": 9007199254740993.0}', "count: out of range"),
         (b'{"count": 1e30}', "count: out of range"),
+        (b'{"count": ' + b"1" * 5_000 + b"}", "count: out of range"),
         (b'{"in": {"ratio": "0.5"}}', "in.ratio: expected float"),
         (b'{"in": {"ratio": [0.5]}}', "in.ratio: expected float"),
         (b'{"in": {"ratio": 1234567e303}}', "in.ratio: out of range"),
@@ -143,6 +145,11 @@ def test_documents_that_span_two_values_are_rejected_though_their_number_is_righ
     assert rows(b"{}\n{}", b"", GOOD) == {0: "not JSON", 1: "empty value", 2: GOOD_ROW}
     assert rows(b'{"id": "x"} {"id":', b'"y"}', GOOD) == {0: "not JSON", 1: "not JSON", 2: GOOD_ROW}
     assert rows(b'{"unknown": "}', b'{"}', b"{}{}") == {0: "not JSON", 1: "not JSON", 2: "not JSON"}
+
+
+def test_the_reader_is_never_handed_what_it_would_crash_on() -> None:
+    deadly = [b"null", b"null{}", b"{} null {}", b"{}\n\r\t null{}", b'{"id": "}" } null {}']
+    assert unfit([*deadly, GOOD, b'{"id": "} null"}']) == [0, 1, 2, 3, 4]
 
 
 def test_large_integers_stay_exact_beside_integers_written_as_floats() -> None:
@@ -298,6 +305,8 @@ def test_writing_whole_numbers_plainly_changes_no_number_and_no_string(number: f
         ("2013-01-01T05:15:00+0530", None),
         ("2013-01-01T05:15:00+24:00", None),
         ("2013-01-01T05:15:00Z\n", None),
+        ("2013-01-01T05:15:00ZZ", None),
+        ("2013-01-01T05:15:00Z+00:00", None),
         (" 2013-01-01T05:15:00Z", None),
         ("٢٠١٣-01-01T05:15:00Z", None),
         ("", None),

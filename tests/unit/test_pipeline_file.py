@@ -85,7 +85,7 @@ def test_the_sample_pipeline_is_right_and_keeps_its_bytes() -> None:
     loaded = load_pipeline(SAMPLE)
     assert loaded.pipeline.name == "flights"
     assert loaded.pipeline.limits.max_bytes == 128 * 2**20
-    assert loaded.pipeline.limits.max_records == 100_000
+    assert loaded.pipeline.limits.max_records == 40_000
     assert loaded.pipeline.policies.max_rejected.share == 0.1
     assert loaded.text == SAMPLE.read_bytes()
     assert len(loaded.sha256) == 64

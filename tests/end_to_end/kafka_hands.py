@@ -1,0 +1,71 @@
+"""What people do to a topic or a group behind a pipeline's back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewPartitions,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from deployments.local.processes import wait_until
+from tests.end_to_end.events import ENOUGH_S, Written, topic
+
+
+def admin(written: Written) -> AdminClient:
+    return AdminClient({"bootstrap.servers": written.servers})
+
+
+def move_group(written: Written, group: str, offsets: Mapping[int, int]) -> None:
+    """Set a group's offsets by hand, as an operator's tool does: with nothing beside them."""
+    places = [TopicPartition(written.topic, number, offset) for number, offset in offsets.items()]
+    asked = ConsumerGroupTopicPartitions(group, places)
+    admin(written).alter_consumer_group_offsets([asked])[group].result(ENOUGH_S)
+
+
+def delete_group(written: Written, group: str) -> None:
+    """Let a group's offsets go, as Kafka does by itself a week after the last commit."""
+    admin(written).delete_consumer_groups([group])[group].result(ENOUGH_S)
+
+
+def delete_records(written: Written, before: Mapping[int, int]) -> None:
+    """Let the records below an offset go, as retention does."""
+    places = [TopicPartition(written.topic, number, offset) for number, offset in before.items()]
+    for deleted in admin(written).delete_records(places).values():
+        deleted.result(ENOUGH_S)
+
+
+def recreate(written: Written) -> Written:
+    """Delete a topic and make it anew under its name."""
+    hands = admin(written)
+    hands.delete_topics([written.topic])[written.topic].result(ENOUGH_S)
+    wait_until(lambda: written.topic not in hands.list_topics(timeout=ENOUGH_S).topics, ENOUGH_S, "the topic's end")
+    return topic(written.servers, len(written.classes), name=written.topic)
+
+
+def add_partitions(written: Written, count: int) -> None:
+    """Let a topic have so many partitions in all."""
+    hands = admin(written)
+    hands.create_partitions([NewPartitions(written.topic, count)])[written.topic].result(ENOUGH_S)
+    found = lambda: len(hands.list_topics(written.topic, timeout=ENOUGH_S).topics[written.topic].partitions)  # noqa: E731
+    wait_until(lambda: found() == count, ENOUGH_S, f"{count} partitions")
+    for number in range(len(written.classes), count):
+        written.classes[number] = []
+
+
+def allow(written: Written, user: str, *, topics: list[str], groups: list[str]) -> None:
+    """Let a user read topics and groups; whoever logs in is forbidden everything else."""
+    named = [(ResourceType.TOPIC, name) for name in topics] + [(ResourceType.GROUP, name) for name in groups]
+    wanted = [
+        AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation.READ, AclPermissionType.ALLOW)
+        for kind, name in named
+    ]
+    for made in admin(written).create_acls(wanted).values():
+        made.result(ENOUGH_S)

@@ -1,0 +1,195 @@
+"""Windows that wait for a person: what is held, what is not, and that each way out leaves a whole ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.bench import Bench, Done
+from tests.end_to_end.events import CANARY, Written, append, event, group_offsets, topic
+
+RULE = {"max_rejected": {"share": "10%", "of_at_least": 10}}
+WINDOW = {"max_records": 20}
+WORD = ("--reason", "looked at with the producer's team")
+
+
+@pytest.fixture
+def written(bench: Bench) -> Written:
+    """Three windows: a good one, one whose second half is broken, a good one."""
+    made = topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=1)
+    append(made, 0, [event(number) for number in range(30)])
+    append(made, 0, [b"{"] * 10)
+    append(made, 0, [event(number) for number in range(40, 60)])
+    return made
+
+
+def held(bench: Bench, name: str, entry: int = 2) -> Done:
+    """Run a pipeline that is held at an entry, and check that everything says so."""
+    done = bench.run(name)
+    assert (done.code, done.found["state"]) == (3, "held"), done.err
+    assert f"Entry {entry} of {name} (" in done.said
+    assert f"sluice resolve FILE --entry {entry} deliver|redo|drop --reason" in done.said
+    assert "docs/runbook.md#window-held" in done.said
+    assert done.found["message"] == done.said
+    return done
+
+
+def resolved(bench: Bench, name: str, verdict: str, entry: int = 2) -> dict[str, Any]:
+    done = bench.sluice("resolve", name, "--entry", str(entry), verdict, *WORD)
+    assert done.code == 0, done.err
+    return done.found
+
+
+def test_a_held_window_is_sealed_whole_and_nothing_behind_it_is_planned(bench: Bench, written: Written) -> None:
+    name = bench.pipeline("hold-kept", written.topic, limits=WINDOW, policies=RULE)
+    first = held(bench, name)
+    assert [(item["entry"], item["status"]) for item in first.found["windows"]] == [(1, "committed"), (2, "held")]
+    assert first.found["windows"][1]["held"] .startswith("10 of 20 records were rejected, more than 10")
+    again = held(bench, name)
+    assert again.found["windows"] == []
+    plan = bench.sluice("plan", name)
+    assert (plan.found["state"], plan.found["windows"], plan.found["offsets"]) == ("held", [], 0)
+    assert "Entry 2" in plan.found["held"]
+    (waiting,) = bench.sluice("status", name).found["waiting"]
+    assert (waiting["entry"], waiting["ranges"]) == (2, [f"{written.topic}[0] 20..40"])
+    assert "10 of 20 records were rejected" in waiting["held"]
+    books = bench.books(name)
+    books.audit(written)
+    assert (len(books.entries), books.held) == (3, [2])
+    raw = books.frame(books.sealed[2]["raw"])
+    assert raw["offset"].to_list() == list(range(20, 40))
+    assert bench.ids(name) == written.good_in(0, 0, 20)
+    assert {number: at for number, (at, _) in group_offsets(written.servers, name, written).items()} == {0: 20}
+
+
+@pytest.mark.parametrize(("verdict", "delivered"), [("deliver", 10), ("drop", 0)])
+def test_a_held_window_is_delivered_or_let_go(bench: Bench, written: Written, verdict: str, delivered: int) -> None:
+    name = bench.pipeline(f"hold-{verdict}", written.topic, limits=WINDOW, policies=RULE)
+    held(bench, name)
+    assert resolved(bench, name, verdict)["ended_by"] == 3
+    assert bench.ids(name) == written.good_in(0, 0, 20), "the next run carries it out"
+    bench.finished(name)
+    ids = [*written.good_in(0, 0, 20), *written.good_in(0, 20, 20 + delivered), *written.good_in(0, 40, 60)]
+    assert bench.ids(name) == sorted(ids)
+    check_ended(bench, name, written, [{"purpose": verdict, "origin": 2, "reason": WORD[1]}])
+
+
+def test_a_held_window_is_taken_again_with_a_mended_file_and_without_kafka(bench: Bench, written: Written) -> None:
+    """The producer renamed a field; its records are gone from Kafka when a person finds the time."""
+    renamed = [json.dumps({**event(number), "id": None, "key": event(number)["id"]}).encode() for number in range(60, 80)]
+    append(written, 0, renamed)
+    append(written, 0, renamed[:0] + [event(number) for number in range(80, 90)])
+    good = {"max_rejected": {"share": "60%", "of_at_least": 10}}
+    name = bench.pipeline("hold-redo", written.topic, limits=WINDOW, policies=good)
+    held(bench, name, entry=4)
+    delete_records(bench, written, 80)
+    bench.pipeline(name, written.topic, limits=WINDOW, policies=good, map={"prediction_id": "key"})
+    assert resolved(bench, name, "redo", entry=4)["ended_by"] == 5
+    bench.pipeline(name, written.topic, limits=WINDOW, policies=good)
+    bench.finished(name)
+    assert bench.ids(name) == sorted([*written.good, *(event(number)["id"] for number in range(60, 80))])
+    check_ended(bench, name, written, [{"purpose": "redo", "origin": 4, "reason": WORD[1]}])
+    (redone,) = [item for item in bench.books(name).entries if item["kind"] == "derived"]
+    assert [(item["start"], item["stop"], item["balance"]["staged"]) for item in redone["ranges"]] == [(60, 80, 20)]
+    assert redone["pipeline_sha256"] != bench.books(name).entries[4]["pipeline_sha256"]
+
+
+def test_a_window_that_was_taken_again_in_vain_is_held_again(bench: Bench, written: Written) -> None:
+    name = bench.pipeline("hold-redo-in-vain", written.topic, limits=WINDOW, policies=RULE)
+    held(bench, name)
+    assert resolved(bench, name, "redo")["ended_by"] == 3
+    held(bench, name, entry=3)
+    assert resolved(bench, name, "deliver", entry=3)["ended_by"] == 4
+    bench.finished(name)
+    assert bench.ids(name) == written.good
+    check_ended(bench, name, written, [{"purpose": "redo", "origin": 2}, {"purpose": "deliver", "origin": 3}])
+
+
+def test_a_word_that_was_given_holds_though_its_giver_was_killed(bench: Bench, written: Written) -> None:
+    name = bench.pipeline("hold-killed", written.topic, limits=WINDOW, policies=RULE)
+    held(bench, name)
+    word = ("--entry", "2", "deliver", *WORD)
+    bench.killed(name, "window.resolved:1", *word, verb="resolve")
+    again = bench.sluice("resolve", name, *word)
+    assert again.code == 2
+    assert f"Entry 2 of {name} is not held; held: none" in again.said
+    bench.finished(name)
+    assert bench.ids(name) == written.good
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        (["--entry", "1", "drop", *WORD], "Entry 1 of hold-wrong is not held; held: 2"),
+        (["--entry", "77", "drop", *WORD], "Entry 77 of hold-wrong is not held; held: 2"),
+        (["--entry", "1", "--part", "0", "resend", *WORD], "Entry 1 part 0 has no send without a known outcome"),
+        (["--entry", "2", "--part", "0", "drop", *WORD], "--part goes with delivered and resend"),
+        (["--entry", "2", "resend", *WORD], "--part goes with delivered and resend"),
+        (["--entry", "2", "drop"], "the following arguments are required: --reason"),
+    ],
+)
+def test_a_word_on_what_does_not_wait_is_refused(bench: Bench, written: Written, word: Sequence[str], says: str) -> None:
+    name = bench.pipeline("hold-wrong", bench_topic(bench, written), limits=WINDOW, policies=RULE)
+    bench.run(name)
+    before = bench.books(name).entries
+    done = bench.sluice("resolve", name, *word)
+    assert done.code == 2
+    assert says in done.err
+    assert bench.books(name).entries == before
+
+
+_WRONG: list[str] = []
+
+
+def bench_topic(bench: Bench, written: Written) -> str:
+    """The topic of the first of these tests: the pipeline is held in it for all of them."""
+    if not _WRONG:
+        _WRONG.append(written.topic)
+    return _WRONG[0]
+
+
+def test_one_bad_record_of_three_is_not_held(bench: Bench) -> None:
+    written = topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=1)
+    append(written, 0, [event(0), b"{", event(2)])
+    name = bench.pipeline("hold-one-of-three", written.topic)
+    assert bench.finished(name).found["totals"]["rejected"] == 1
+    assert bench.ids(name) == written.good
+
+
+def test_31_of_a_hundred_thousand_records_in_a_hundred_are_held(bench: Bench) -> None:
+    written = topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=1)
+    broken = json.dumps({**event(0), "score": f"{CANARY}-no-number"}).encode()
+    append(written, 0, (broken if number % 100 < 31 else event(number, "v1") for number in range(100_000)))
+    name = bench.pipeline("hold-31-percent", written.topic, limits={"max_records": 100_000})
+    done = held(bench, name, entry=1)
+    assert done.found["windows"][0]["held"].startswith("31,000 of 100,000 records were rejected, more than 10")
+    assert resolved(bench, name, "deliver", entry=1)["ended_by"] == 2
+    bench.finished(name)
+    assert len(bench.ids(name)) == 69_000
+    assert bench.ids(name) == written.good
+    check_ended(bench, name, written, [{"purpose": "deliver", "origin": 1}])
+
+
+def check_ended(bench: Bench, name: str, written: Written, endings: list[dict[str, Any]]) -> None:
+    """One chain without a gap, every balance exact, everything delivered that was to be, and the group at its end."""
+    books = bench.books(name)
+    books.audit(written)
+    books.audit_delivered()
+    derived = [item for item in books.entries if item["kind"] == "derived"]
+    assert [{key: item[key] for key in ending} for item, ending in zip(derived, endings, strict=True)] == endings
+    assert books.positions == {(written.topic, 0): written.ends[0]}
+    assert {number: at for number, (at, _) in group_offsets(written.servers, name, written).items()} == written.ends
+    assert bench.sluice("status", name).found["waiting"] == []
+    assert bench.finished(name).found["windows"] == []
+
+
+def delete_records(bench: Bench, written: Written, before: int) -> None:
+    from confluent_kafka import TopicPartition
+    from confluent_kafka.admin import AdminClient
+
+    admin = AdminClient({"bootstrap.servers": written.servers})
+    for done in admin.delete_records([TopicPartition(written.topic, 0, before)]).values():
+        done.result(60)
