@@ -1,6 +1,7 @@
 """The command line. Each command prints for people, or with --json one JSON object for programs.
 
-Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person. Prefect is imported only where a flow runs.
+Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person. Prefect is imported only where a flow
+runs.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _log_steps() -> None:
-    """Log Sluice's own steps to stderr, by a handler of their own: Prefect, once imported, keeps the root's to itself."""
+    """Log Sluice's steps to stderr, by a handler of their own: Prefect, once imported, keeps the root's to itself."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log = logging.getLogger("sluice")
@@ -165,26 +166,33 @@ def _opened(options: argparse.Namespace) -> Any:
     from sluice.settings import Settings
 
     run_options = RunOptions(max_windows=getattr(options, "max_windows", None), until=getattr(options, "until", None))
-    return opened_run(_loaded(options), Settings.from_environment(os.environ), f"cli-{uuid.uuid4().hex[:12]}", run_options)
+    return opened_run(
+        _loaded(options), Settings.from_environment(os.environ), f"cli-{uuid.uuid4().hex[:12]}", run_options
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sluice", description="Move bounded windows of Kafka offsets into Arize AX, once, with proof.",
+        prog="sluice",
+        description="Move bounded windows of Kafka offsets into Arize AX, once, with proof.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person.",
-    )  # fmt: skip
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (check, plan, run, status):
         added = _command(commands, command)
         if command in (plan, run):
             added.add_argument("--max-windows", type=_positive, help="windows to take at most")
-            added.add_argument("--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z")
+            added.add_argument(
+                "--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z"
+            )
         if command is run:
             added.add_argument("--no-prefect", action="store_true", help="run without a Prefect server: no artifacts")
     resolving = _command(commands, resolve)
     resolving.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
     resolving.add_argument("--part", type=int, help="the part's number, with delivered and resend")
-    resolving.add_argument("verdict", choices=["deliver", "redo", "drop", "delivered", "resend"], help="see the runbook")
+    resolving.add_argument(
+        "verdict", choices=["deliver", "redo", "drop", "delivered", "resend"], help="see the runbook"
+    )
     resolving.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
     realigning = _command(commands, realign)
     realigning.add_argument("--to", choices=["ledger", "group"], required=True, help="who is right")
@@ -193,7 +201,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, command: Callable[[argparse.Namespace], Printed]) -> argparse.ArgumentParser:
-    added: argparse.ArgumentParser = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+    added: argparse.ArgumentParser = commands.add_parser(
+        command.__name__, help=command.__doc__, description=command.__doc__
+    )
     added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in deployments/pipelines")
     added.add_argument("--json", action="store_true", help="print one JSON object")
     added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")

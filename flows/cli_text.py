@@ -18,7 +18,8 @@ def error_as_dict(error: SluiceError) -> dict[str, Any]:
 
 def check_text(found: Mapping[str, Any]) -> str:
     rows = [(name, kind) for name, kind in found["columns"].items()]
-    return f"{found['file']} is right: pipeline {found['pipeline']}, {len(rows)} columns\n{table(('column', 'type'), rows)}"
+    head = f"{found['file']} is right: pipeline {found['pipeline']}, {counted(len(rows), 'column')}"
+    return f"{head}\n{table(('column', 'type'), rows)}"
 
 
 def plan_text(found: Mapping[str, Any]) -> str:
@@ -27,7 +28,9 @@ def plan_text(found: Mapping[str, Any]) -> str:
     lines = [f"{counted(len(found['windows']), 'window')}, {found['offsets']:,} offsets"]
     lines += waiting + ([found["held"]] if found["held"] else [])
     lines += [table(("window", "range"), rows)] if rows else ["Nothing new: every partition is caught up."]
-    return "\n".join([*lines, f"Peak of memory, estimated: {found['peak_memory_mib']:,} MiB ({found['peak_memory_why']})"])
+    return "\n".join(
+        [*lines, f"Peak of memory, estimated: {found['peak_memory_mib']:,} MiB ({found['peak_memory_why']})"]
+    )
 
 
 def run_text(found: Mapping[str, Any]) -> str:
@@ -39,7 +42,9 @@ def run_text(found: Mapping[str, Any]) -> str:
 def window_text(window: Mapping[str, Any]) -> str:
     """One line of arithmetic a window: `entry 3  100,000 = 99,890 staged + 110 rejected → 99,890 accepted`."""
     balance = Balance(**{name: sum(item[name] for item in window["ranges"]) for name in _CLASSES})
-    line = f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted, {window['status']}"
+    line = (
+        f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted, {window['status']}"
+    )
     doubted = [str(item["part"]) for item in window["receipts"] if item["unknown_sends"]]
     return line + (f"; part {', '.join(doubted)} may be counted twice" if doubted else "")
 
@@ -47,12 +52,20 @@ def window_text(window: Mapping[str, Any]) -> str:
 def status_text(found: Mapping[str, Any]) -> str:
     names = ("topic", "partition", "position", "committed", "end", "lag", "earliest", "retention_margin")
     ledger = found["ledger"]
-    begun = f"ledger {ledger['id'][:8]}, {ledger['entries']} entries" if ledger else "no ledger yet: the first run begins it"
+    begun = (
+        f"ledger {ledger['id'][:8]}, {ledger['entries']} entries"
+        if ledger
+        else "no ledger yet: the first run begins it"
+    )
     lines = [f"{found['pipeline']}: {begun}; group {found['group']}"]
     lines.append(table(names, ([item[name] for name in names] for item in found["partitions"])))
-    lines += [f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]]
+    lines += [
+        f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]
+    ]
     for item in found["waiting"]:
-        lines.append(f"entry {item['entry']} waits: {item['held'] or '; '.join(part['last'] for part in item['parts'])}")
+        lines.append(
+            f"entry {item['entry']} waits: {item['held'] or '; '.join(part['last'] for part in item['parts'])}"
+        )
     return "\n".join(lines)
 
 
@@ -64,7 +77,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Aligned columns; numbers to the right."""
     cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(heads))]
-    return "\n".join("  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
 
 
 def _cell(value: Any) -> str:

@@ -28,8 +28,8 @@ def ingest(
 ) -> State[Any]:
     """Move a pipeline's new offsets from Kafka to Arize: once, in bounded windows, and prove it.
 
-    Every window is read, staged, sealed in the ledger, uploaded, and only then committed. A run that dies is finished by
-    the next one. A run that ends as **Held** waits for a person: its message says what to do.
+    Every window is read, staged, sealed in the ledger, uploaded, and only then committed. A run that dies is finished
+    by the next one. A run that ends as **Held** waits for a person: its message says what to do.
 
     Args:
         pipeline: The pipeline's name: that of its file in `deployments/pipelines`.
@@ -59,4 +59,6 @@ def final_state(report: RunReport) -> State[Any]:
         case "failed":
             return Failed(message=report.message, data=report.as_dict())
         case "done":
-            return Completed(message=report.balance.arithmetic() if report.windows else "Nothing new", data=report.as_dict())
+            return Completed(
+                message=report.balance.arithmetic() if report.windows else "Nothing new", data=report.as_dict()
+            )

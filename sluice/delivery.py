@@ -115,8 +115,13 @@ class Deliverer:
             if accepted is not None:
                 sent = bool(answers and answers[-1].kind == "accepted")
                 return Receipt(
-                    entry=name.entry, part=name.part, delivery=accepted.number, rows=rows, sent=sent, unknown=len(unknown)
-                )  # fmt: skip
+                    entry=name.entry,
+                    part=name.part,
+                    delivery=accepted.number,
+                    rows=rows,
+                    sent=sent,
+                    unknown=len(unknown),
+                )
             allowed = self._allow_resend(name, unknown, allowed)
             self._pause(name, answers)
             answer = self._try(name, len(known), len(unknown), _known_already(answers) or send)
@@ -171,7 +176,9 @@ class Deliverer:
         # Counted from before the intent was written: this sender believes its time to be over no later than others do.
         left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
         answer: Answer = send(left_s) if left_s > 0 else _TOO_LATE
-        step(f"delivery.answered_{answer.kind}", entry=name.entry, part=name.part, delivery=number, status=answer.status)
+        step(
+            f"delivery.answered_{answer.kind}", entry=name.entry, part=name.part, delivery=number, status=answer.status
+        )
         self._write_down(name, number, intent, answer)
         return answer
 
@@ -181,9 +188,13 @@ class Deliverer:
             self._deliveries.leave_note(name.entry, name.part, number, note)
             return
         outcome = Outcome(
-            kind=answer.kind, intent=intent.id, status=answer.status, rows=answer.rows, reason=answer.reason,
+            kind=answer.kind,
+            intent=intent.id,
+            status=answer.status,
+            rows=answer.rows,
+            reason=answer.reason,
             written_at=self._now(),
-        )  # fmt: skip
+        )
         self._deliveries.conclude(name.entry, name.part, number, outcome)
         step(f"delivery.{answer.kind}", entry=name.entry, part=name.part, delivery=number, rows=answer.rows)
         if answer.kind == "refused" and not answer.retry:
@@ -202,7 +213,9 @@ def _known_already(answers: list[Answer]) -> Send | None:
 def _refusal(name: PartName, answer: Answer) -> SluiceError:
     what = f"{name}: {answer.reason}"
     if answer.error is DestinationRefused:
-        return DestinationRefused(what, "Mend ARIZE_API_KEY, ARIZE_SPACE_ID and the address; the next run sends it again")
+        return DestinationRefused(
+            what, "Mend ARIZE_API_KEY, ARIZE_SPACE_ID and the address; the next run sends it again"
+        )
     return DeliveryRefused(what, "Mend what Arize names; the next run sends it again")
 
 

@@ -71,12 +71,15 @@ def check_group(
         stands = state.committable([partition])[partition].offset
         if at.offset != stands and not (mark and _is_boundary(state, mark, at, entry)):
             raise GroupMoved(
-                f"The group {group} stands at {partition} offset {at.offset}, where this ledger never put it (it stands at {stands})",
+                f"The group {group} stands at {partition} offset {at.offset}, where this ledger never put it "
+                f"(it stands at {stands})",
                 f"Find out who moved it. {_WAYS}",
             )
 
 
-def check_group_before_genesis(group: str, committed: Mapping[Partition, GroupOffset], starts: Mapping[Partition, int]) -> None:
+def check_group_before_genesis(
+    group: str, committed: Mapping[Partition, GroupOffset], starts: Mapping[Partition, int]
+) -> None:
     """Check, for a pipeline without a ledger, that the group is not somebody else's.
 
     Raises:
@@ -88,7 +91,8 @@ def check_group_before_genesis(group: str, committed: Mapping[Partition, GroupOf
             raise _of_another(group, at, mark)
         if at.offset != starts.get(partition, at.offset):
             raise GroupMoved(
-                f"The group {group} stands at {partition} offset {at.offset}, and this new pipeline would start at {starts[partition]}",
+                f"The group {group} stands at {partition} offset {at.offset}, and this new pipeline would start at "
+                f"{starts[partition]}",
                 "Set source.kafka.start to group to go on where it stands, or name another group",
             )
 

@@ -144,7 +144,7 @@ class _Deliveries:
                 self._submit(PartName(entry=window.number, part=part))
 
     def finish(self, *, quietly: bool = False) -> None:
-        """Wait until everything in hand is delivered; the first error is raised when the rest is done, or not at all."""
+        """Wait until everything in hand is delivered; then raise the first error, unless it is told to be quiet."""
         errors: list[SluiceError] = []
         while self._waiting:
             try:

@@ -91,7 +91,9 @@ class Outlook:
         chosen = self._kafka.partitions
         return partition.topic in self._kafka.topics and (chosen == "all" or partition.number in chosen)
 
-    def _bounded(self, standing: Standing, positions: Mapping[Partition, int], options: RunOptions) -> Mapping[Partition, Bounds]:
+    def _bounded(
+        self, standing: Standing, positions: Mapping[Partition, int], options: RunOptions
+    ) -> Mapping[Partition, Bounds]:
         if options.until is None:
             return standing.bounds
         until = self._parts.source.offsets_at(standing.partitions, int(options.until.timestamp() * 1000))
@@ -142,7 +144,9 @@ class Outlook:
                 return {item: bounds[item].end for item in partitions}
             case "group":
                 committed = self._parts.source.committed(partitions)
-                return {item: committed[item].offset if item in committed else bounds[item].earliest for item in partitions}
+                return {
+                    item: committed[item].offset if item in committed else bounds[item].earliest for item in partitions
+                }
             case moment:
                 return self._parts.source.offsets_at(partitions, int(moment.timestamp() * 1000))
 
@@ -154,7 +158,9 @@ class Outlook:
                 raise TopicMissing(f"{partition} does not exist", "Mend source.kafka.partitions")
         for partition in state.positions:
             if self.is_ours(partition) and partition not in bounds:
-                raise TopicRecreated(f"{partition} is in the ledger and gone from Kafka", "Take the topic up in a new pipeline file")
+                raise TopicRecreated(
+                    f"{partition} is in the ledger and gone from Kafka", "Take the topic up in a new pipeline file"
+                )
         return tuple(sorted(item for item in bounds if self.is_ours(item)))
 
     def _now(self) -> str:

@@ -63,7 +63,8 @@ def _problem(position: int, bounds: Bounds, topic_id: str, on_expired: str) -> S
     fresh = "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof"
     if bounds.topic_id != topic_id:
         return TopicRecreated(
-            f"{bounds.partition} at offset {position}: the topic was deleted and made anew (id {bounds.topic_id}, not {topic_id})",
+            f"{bounds.partition} at offset {position}: the topic was deleted and made anew "
+            f"(id {bounds.topic_id}, not {topic_id})",
             fresh,
         )
     if bounds.end < position:
@@ -71,7 +72,7 @@ def _problem(position: int, bounds: Bounds, topic_id: str, on_expired: str) -> S
     if bounds.earliest > position and on_expired == "fail":
         return OffsetsExpired(
             f"{bounds.partition} {position}..{bounds.earliest} is gone: Kafka has it from {bounds.earliest} on",
-            "Set policies.on_expired to record, so that the balance counts them as expired, or mend the topic's retention",
+            "Set policies.on_expired to record, so that the balance counts them as expired; mend the topic's retention",
         )
     return None
 
@@ -79,7 +80,10 @@ def _problem(position: int, bounds: Bounds, topic_id: str, on_expired: str) -> S
 def backlog_of(positions: Mapping[Partition, int], bounds: Mapping[Partition, Bounds]) -> tuple[Backlog, ...]:
     """Return what each partition has to read up to the snapshot's end."""
     return tuple(
-        Backlog(range=OffsetRange(partition, positions[partition], bounds[partition].end), earliest=bounds[partition].earliest)
+        Backlog(
+            range=OffsetRange(partition, positions[partition], bounds[partition].end),
+            earliest=bounds[partition].earliest,
+        )
         for partition in sorted(positions)
     )
 
@@ -110,7 +114,11 @@ def _take(left: Sequence[Backlog], cap: int) -> tuple[list[OffsetRange], list[Ba
     taken, behind = [], []
     for item, count in zip(left, shares, strict=True):
         # What expired goes with the first window that reaches its partition.
-        at = min(item.range.stop, max(item.range.start, item.earliest) + count) if count or not item.readable else item.range.start
+        at = (
+            min(item.range.stop, max(item.range.start, item.earliest) + count)
+            if count or not item.readable
+            else item.range.start
+        )
         first, rest = item.range.split(at)
         taken.append(first)
         behind.append(Backlog(range=rest, earliest=item.earliest))
@@ -120,15 +128,17 @@ def _take(left: Sequence[Backlog], cap: int) -> tuple[list[OffsetRange], list[Ba
 def share(wants: Sequence[int], cap: int) -> list[int]:
     """Share a cap by what each one wants: in proportion, at least one each while the cap lasts, the biggest first.
 
-    Who wants most is served first where the cap is smaller than the number of wants: what waits grows, and so comes first
-    in the end.
+    Who wants most is served first where the cap is smaller than the number of wants: what waits grows, and so comes
+    first in the end.
     """
     if sum(wants) <= cap:
         return list(wants)
     shares = [0] * len(wants)
     for index in sorted(range(len(wants)), key=lambda i: -wants[i])[:cap]:
         shares[index] = min(1, wants[index])
-    for index, extra in enumerate(_in_proportion([want - got for want, got in zip(wants, shares, strict=True)], cap - sum(shares))):
+    for index, extra in enumerate(
+        _in_proportion([want - got for want, got in zip(wants, shares, strict=True)], cap - sum(shares))
+    ):
         shares[index] += extra
     return shares
 

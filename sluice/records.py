@@ -11,7 +11,6 @@ from sluice.offsets import OffsetRange, Partition
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One record, raw. `repr()` shows coordinates only: its bytes are somebody's data."""

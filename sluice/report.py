@@ -104,7 +104,8 @@ class RunReport:
         return replace(
             self,
             windows=tuple(
-                replace(item, receipts=(*item.receipts, receipt)) if item.number == receipt.entry else item for item in self.windows
+                replace(item, receipts=(*item.receipts, receipt)) if item.number == receipt.entry else item
+                for item in self.windows
             ),
         )
 
@@ -112,7 +113,9 @@ class RunReport:
         return replace(
             self,
             windows=tuple(
-                replace(item, committed_at=committed.at) if not item.committed_at and item.is_committed(committed.offsets) else item
+                replace(item, committed_at=committed.at)
+                if not item.committed_at and item.is_committed(committed.offsets)
+                else item
                 for item in self.windows
             ),
         )
@@ -127,7 +130,9 @@ class RunReport:
         spans: dict[Partition, OffsetRange] = {}
         for item in (found.range for window in self.windows for found in window.entry.ranges):
             so_far = spans.get(item.partition, item)
-            spans[item.partition] = OffsetRange(item.partition, min(so_far.start, item.start), max(so_far.stop, item.stop))
+            spans[item.partition] = OffsetRange(
+                item.partition, min(so_far.start, item.start), max(so_far.stop, item.stop)
+            )
         return tuple(spans.values())
 
     @property

@@ -33,7 +33,9 @@ def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "d
     return ended_by
 
 
-def resolve_delivery(run: Run, number: int, part: int, verdict: Literal["delivered", "resend"], reason: str) -> list[int]:
+def resolve_delivery(
+    run: Run, number: int, part: int, verdict: Literal["delivered", "resend"], reason: str
+) -> list[int]:
     """Say what became of the sends of a part whose outcome is not known, and return their numbers.
 
     Args:
@@ -44,10 +46,14 @@ def resolve_delivery(run: Run, number: int, part: int, verdict: Literal["deliver
     """
     unknown = [item for item in run.deliveries.of(number, part) if item.outcome is None]
     if not unknown:
-        raise NothingToResolve(f"Entry {number} part {part} has no send without a known outcome", "See: sluice status FILE")
+        raise NothingToResolve(
+            f"Entry {number} part {part} has no send without a known outcome", "See: sluice status FILE"
+        )
     if not all(run.deliveries.is_over(number, part, item) for item in unknown):
         longest = max(item.intent.duration_s for item in unknown)
-        raise NothingToResolve(f"A send of entry {number} part {part} may be under way", f"Try again in {longest:g} seconds")
+        raise NothingToResolve(
+            f"A send of entry {number} part {part} may be under way", f"Try again in {longest:g} seconds"
+        )
     for item in unknown:
         kind: Literal["accepted", "released"] = "accepted" if verdict == "delivered" else "released"
         outcome = Outcome(kind=kind, intent=item.intent.id, by="person", reason=reason, written_at=run.now())
@@ -73,9 +79,12 @@ def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetR
     skipped = _skippable(standing)
     skip = entries.Skip(written_at=run.now(), run=run.run_id, ranges=tuple(map(str, skipped)), reason=reason)
     run.ledger.append(skip, lambda state: all(state.position(item.partition).offset == item.start for item in skipped))
-    realign_to_ledger(run, Standing(
-        state=run.ledger.state, bounds=standing.bounds, partitions=standing.partitions, committed=standing.committed
-    ))  # fmt: skip
+    realign_to_ledger(
+        run,
+        Standing(
+            state=run.ledger.state, bounds=standing.bounds, partitions=standing.partitions, committed=standing.committed
+        ),
+    )
     return skipped
 
 
@@ -84,7 +93,9 @@ def _held(run: Run, number: int) -> OpenEntry:
         if item.number == number:
             return item
     held = ", ".join(str(item.number) for item in run.ledger.state.held) or "none"
-    raise NothingToResolve(f"Entry {number} of {run.pipeline.name} is not held; held: {held}", "See: sluice status FILE")
+    raise NothingToResolve(
+        f"Entry {number} of {run.pipeline.name} is not held; held: {held}", "See: sluice status FILE"
+    )
 
 
 def _ended(run: Run, held: OpenEntry, purpose: Literal["deliver", "drop"], reason: str) -> entries.Derived:
@@ -128,15 +139,15 @@ def _skippable(standing: Standing) -> tuple[OffsetRange, ...]:
     state = standing.state
     if state.open:
         raise RealignNotPossible(
-            f"Entries {', '.join(map(str, state.open))} are not delivered yet", "Run the pipeline, or resolve them; then realign"
+            f"Entries {', '.join(map(str, state.open))} are not delivered yet",
+            "Run the pipeline, or resolve them; then realign",
         )
     for partition, at in standing.committed.items():
         low, high = state.position(partition).offset, standing.bounds[partition].end
         if not low <= at.offset <= high:
             raise RealignNotPossible(
-                f"The group stands at {partition} offset {at.offset}, outside {low}..{high}: the ledger only goes forward",
+                f"The group stands at {partition} offset {at.offset}, outside {low}..{high}; the ledger goes forward only",
                 "Use --to ledger",
             )
     ranges = (OffsetRange(key, state.position(key).offset, at.offset) for key, at in sorted(standing.committed.items()))
     return tuple(item for item in ranges if item.span)
-

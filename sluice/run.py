@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.clock import timestamp
 from sluice.delivery import Deliverer, PartName, Receipt, Rules
-from sluice.errors import Held, NothingToResolve, SluiceError, TopicRecreated
+from sluice.errors import Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
 from sluice.group import ahead_of, check_group, group_offsets
 from sluice.ingest import Planned, Staged, Window
 from sluice.ledger import Ledger, OpenEntry, entries
@@ -97,7 +97,9 @@ class Run:
 
     def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:
         if self.ledger.exists and self.ledger.state.held:
-            return Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=held_error(self.ledger.state))
+            return Planned(
+                plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=held_error(self.ledger.state)
+            )
         return Planned(plan=self.outlook.plan(standing, self._options), unfinished=unfinished, problem=None)
 
     def stage(self, window: Window) -> Staged:
@@ -135,7 +137,8 @@ class Run:
     def deliver(self, name: PartName) -> Receipt:
         """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
         entry = self.ledger.sealed(name.entry)
-        assert entry.staged is not None
+        if entry.staged is None:
+            raise LedgerDamaged(f"Entry {name.entry} has parts and no staged file")
         part = entry.parts[name.part]
         file = self.staging.local_copy(entry.staged)
         send = self._parts.destination.send
@@ -160,7 +163,11 @@ class Run:
         if forward:
             step("group.committing", offsets=len(forward))
             self.source.commit(forward)
-            step("group.committed", group=self._group, offsets=" ".join(f"{item.partition}:{item.offset}" for item in forward))
+            step(
+                "group.committed",
+                group=self._group,
+                offsets=" ".join(f"{item.partition}:{item.offset}" for item in forward),
+            )
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
 
     def _mend_group(self, standing: Standing) -> None:
@@ -216,9 +223,13 @@ class Run:
                 sealed_here=False,
                 receipts=tuple(
                     Receipt(
-                        entry=number, part=part, delivery=at.number, rows=item.entry.parts[part].rows, sent=False,
+                        entry=number,
+                        part=part,
+                        delivery=at.number,
+                        rows=item.entry.parts[part].rows,
+                        sent=False,
                         unknown=at.unknown,
-                    )  # fmt: skip
+                    )
                     for part, at in sorted(accepted[number].items())
                 ),
             )
@@ -232,8 +243,14 @@ class Run:
         ids = self.source.topic_ids(sorted({item.partition.topic for item in window}))
         for topic, topic_id in ids.items():
             if topic_id != self.ledger.state.topics[topic]:
-                raise TopicRecreated(f"{topic} was deleted and made anew while it was read", "Take it up in a new pipeline file")
-        step("window.read", ranges=", ".join(str(item.range) for item in read), records=sum(len(item.records) for item in read))
+                raise TopicRecreated(
+                    f"{topic} was deleted and made anew while it was read", "Take it up in a new pipeline file"
+                )
+        step(
+            "window.read",
+            ranges=", ".join(str(item.range) for item in read),
+            records=sum(len(item.records) for item in read),
+        )
         return [item for item in read if item.range.span]
 
     def _map(self, read: Sequence[ReadRange]) -> MappedWindow:

@@ -20,10 +20,16 @@ from sluice.store import Store
 _HEADERS = pl.List(pl.Struct({"name": pl.String, "value": pl.Binary}))
 RAW_SCHEMA = pl.Schema(
     {
-        "topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64(), "timestamp_ms": pl.Int64(),
-        "key": pl.Binary(), "value": pl.Binary(), "headers": _HEADERS, "reason": pl.String(),
+        "topic": pl.String(),
+        "partition": pl.Int32(),
+        "offset": pl.Int64(),
+        "timestamp_ms": pl.Int64(),
+        "key": pl.Binary(),
+        "value": pl.Binary(),
+        "headers": _HEADERS,
+        "reason": pl.String(),
     }
-)  # fmt: skip
+)
 
 
 class Staging:
@@ -57,9 +63,13 @@ class Staging:
         if not local.exists():
             part = self._scratch / uuid.uuid4().hex
             if not self._store.fetch(file.key, part):
-                raise StagedFileDamaged(f"{file.key} is gone from the store", "Bring it back from a backup or a version")
+                raise StagedFileDamaged(
+                    f"{file.key} is gone from the store", "Bring it back from a backup or a version"
+                )
             if sha256_of(part) != file.sha256:
-                raise StagedFileDamaged(f"{file.key} differs from its entry in the ledger", "Bring back its first version")
+                raise StagedFileDamaged(
+                    f"{file.key} differs from its entry in the ledger", "Bring back its first version"
+                )
             part.rename(local)
         return local
 
@@ -76,10 +86,14 @@ class Staging:
             headers = tuple((item["name"], item["value"]) for item in row["headers"])
             found.setdefault(partition, []).append(
                 Record(
-                    partition=partition, offset=row["offset"], timestamp_ms=row["timestamp_ms"],
-                    key=row["key"], value=row["value"], headers=headers,
+                    partition=partition,
+                    offset=row["offset"],
+                    timestamp_ms=row["timestamp_ms"],
+                    key=row["key"],
+                    value=row["value"],
+                    headers=headers,
                 )
-            )  # fmt: skip
+            )
         return found
 
     def _put(self, kind: str, frame: pl.DataFrame, first: OffsetRange, content: str | None = None) -> StagedFile:
@@ -96,17 +110,25 @@ class Staging:
     def _check_stored(self, staged: StagedFile) -> None:
         stored = self._store.stat(staged.key)
         if stored is None or stored.size != staged.bytes:
-            raise StagedFileDamaged(f"{staged.key} is not in the store as it was written", "Look at the store; then run again")
+            raise StagedFileDamaged(
+                f"{staged.key} is not in the store as it was written", "Look at the store; then run again"
+            )
 
 
 def raw_frame(records: Iterable[tuple[Record, str | None]]) -> pl.DataFrame:
     rows = [
         (
-            record.partition.topic, record.partition.number, record.offset, record.timestamp_ms, record.key, record.value,
-            [{"name": name, "value": value} for name, value in record.headers], reason,
+            record.partition.topic,
+            record.partition.number,
+            record.offset,
+            record.timestamp_ms,
+            record.key,
+            record.value,
+            [{"name": name, "value": value} for name, value in record.headers],
+            reason,
         )
         for record, reason in records
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema=RAW_SCHEMA, orient="row")
 
 
@@ -118,9 +140,9 @@ def sha256_of(path: Path) -> str:
 def content_hash(frame: pl.DataFrame) -> str:
     """Hash the rows themselves: the same rows give the same hash whatever wrote or chunked them.
 
-    sha256 over, for each column in order: its name and type as `name\\0type\\0`, the number of rows as 8 bytes, a byte a row
-    that is 1 where the row has a value, and the values: integers and floats as 8 bytes little-endian (a null as 0, each NaN
-    as the same one), booleans as a byte, strings as their lengths in bytes (8 bytes each) and then their UTF-8.
+    sha256 over, for each column in order: its name and type as `name\\0type\\0`, the number of rows as 8 bytes, a byte a
+    row that is 1 where the row has a value, and the values: integers and floats as 8 bytes little-endian (a null as 0,
+    each NaN as the same one), booleans as a byte, strings as their lengths in bytes (8 bytes each) and then their UTF-8.
     """
     digest = hashlib.sha256()
     for column in frame.iter_columns():

@@ -1,4 +1,4 @@
-"""The steps of a run: each is logged as an event with fields, and each is a place where a drill may kill the process."""
+"""The steps of a run: each is logged as an event with fields, and a drill may kill the process at any of them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def publish_plan(run: Run, planned: Planned) -> None:
     stops = {item.partition: item.stop for item in planned.plan.ranges}
     rows = [_plan_row(item, stops[item.range.partition]) for item in planned.plan.backlog]
     windows, unfinished = len(planned.plan.windows), len(planned.unfinished)
-    line = f"Plan of {run.pipeline.name}: {windows} window{'' if windows == 1 else 's'}" + (f", {unfinished} entries to finish" if unfinished else "")
+    line = f"Plan of {run.pipeline.name}: {windows} window{'' if windows == 1 else 's'}" + (
+        f", {unfinished} entries to finish" if unfinished else ""
+    )
     _publish(f"plan-{_slug(run)}", rows, line)
 
 
@@ -60,7 +62,7 @@ def publish_report(run: Run, report: RunReport) -> None:
 
 
 def _slug(run: Run) -> str:
-    """The pipeline's name and its ledger's id: unique, where a topic's name would not be (dots, case) or not be allowed."""
+    """The pipeline's name and its ledger's id: unique; a topic's name would not be (dots, case), or not be allowed."""
     return f"{run.pipeline.name}-{run.ledger.state.ledger_id[:8]}"
 
 

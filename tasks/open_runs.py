@@ -1,4 +1,4 @@
-"""The runs that are open in this process, so that only their names cross a task's boundary, never a client or a frame."""
+"""The runs that are open in this process: only their names cross a task's boundary, never a client or a frame."""
 
 from __future__ import annotations
 

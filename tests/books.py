@@ -137,6 +137,7 @@ class Books:
         named = sum(intent.resends > 0 for intent in self.intents(part))
         released = sum(bool(outcome and outcome.kind == "released") for outcome in self.outcomes(part))
         assert self.arrivals(part) <= 1 + named + released
+        assert not named or self._keys.doubt(*part) in self._store.objects
 
     def _check_timely(self, part: Part) -> None:
         """Nothing is sent after an acceptance that was written in time."""

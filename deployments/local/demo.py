@@ -8,9 +8,9 @@ import sys
 
 from deployments.local import published_loop
 from deployments.local.api import PrefectApi
+from deployments.local.options import Teller, options_of
 from deployments.local.processes import unwinding_on_sigterm, wait_until
 from deployments.local.proof import prove
-from deployments.local.options import Teller, options_of
 from deployments.local.stack import TOPIC, Stack, running_stack
 from deployments.local.watch import LedgerWatch
 
@@ -57,7 +57,9 @@ class Demo:
 
     def _killed_run(self) -> None:
         """Let a worker take one window, and kill it and its run between Arize's receipt and the commit."""
-        self._say("A worker runs the scheduled deployment; it will be killed (kill -9) after a receipt, before its commit")
+        self._say(
+            "A worker runs the scheduled deployment; it will be killed (kill -9) after a receipt, before its commit"
+        )
         with self._stack.prefect.worker({**self._stack.environment(), "SLUICE_DRILL": _DRILL}) as worker:
             run_id = self._api.trigger(self._deployment["id"], {"max_windows": 1})
             wait_until(lambda: self._watch.look() or not worker.alive, _RUN_S, "the worker to be killed")
@@ -73,7 +75,9 @@ class Demo:
             run = self._api.wait_for(run_id, deadline_s=_RUN_S)
         self._say.row(f"{run['state_name']}: {run['name']}")
         if run["state_type"] != "COMPLETED":
-            raise SystemExit(f"the run ended {run['state_name']}: {run['state']['message']}; see {self._stack.directory}/prefect")
+            raise SystemExit(
+                f"the run ended {run['state_name']}: {run['state']['message']}; see {self._stack.directory}/prefect"
+            )
 
     def _compare(self) -> None:
         """Do the same to the loop that is published for this job, with the same kill."""
@@ -83,7 +87,10 @@ class Demo:
             for arguments in (["--die-before-commit"], []):
                 self._published(arguments)
         mine = next(item for item in self._stack.arize.summary()["models"] if item["model"] == published_loop.MODEL)
-        self._say.row(f"{mine['rows']:,} rows in Arize of {mine['prediction_ids']:,} predictions: {mine['excess_rows']:,} counted twice")
+        self._say.row(
+            f"{mine['rows']:,} rows in Arize of {mine['prediction_ids']:,} predictions: "
+            f"{mine['excess_rows']:,} counted twice"
+        )
 
     def _published(self, arguments: list[str]) -> None:
         command = [sys.executable, "-m", "deployments.local.published_loop", "--topic", TOPIC]

@@ -89,7 +89,9 @@ class PrefectServer:
 
     def _prefect(self, arguments: list[str], environment: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        done = subprocess.run(command, env=environment, cwd=PREFECT_YAML.parent, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=environment, cwd=PREFECT_YAML.parent, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise ChildError(f"`prefect {' '.join(arguments)}` failed: {done.stdout}{done.stderr}")
 

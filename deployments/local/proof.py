@@ -40,17 +40,27 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        return self.produced == self.staged == self.arrived and not self.twice and self.group == self.ledger == self.ends
+        return (
+            self.produced == self.staged == self.arrived and not self.twice and self.group == self.ledger == self.ends
+        )
 
     def lines(self) -> list[str]:
         offsets = " ".join(str(offset) for offset in self.ledger.values())
+        chain = f"group {_equal(self.group, self.ledger)} ledger {_equal(self.ledger, self.ends)} end of the topic"
+        rows = (
+            f"{self.produced:,} produced {_equal(self.produced, self.staged)} {self.staged:,} staged "
+            f"{_equal(self.staged, self.arrived)} {self.arrived:,} held by Arize"
+        )
         return [
             f"balance    {self.balance.arithmetic()}",
-            f"rows       {self.produced:,} produced = {self.staged:,} staged = {self.arrived:,} held by Arize; seen twice {self.twice:,}",
-            f"offsets    group {'=' if self.group == self.ledger else '≠'} ledger {'=' if self.ledger == self.ends else '≠'} "
-            f"end of the topic: {offsets}",
+            f"rows       {rows}; seen twice {self.twice:,}",
+            f"offsets    {chain}: {offsets}",
             "proved" if self.holds else "NOT PROVED",
         ]
+
+
+def _equal(one: object, other: object) -> str:
+    return "=" if one == other else "≠"
 
 
 def prove(stack: Stack, pipeline: str) -> Proof:
@@ -58,9 +68,15 @@ def prove(stack: Stack, pipeline: str) -> Proof:
     loaded = pipeline_called(pipeline)
     store = open_store(f"s3://{stack.store.bucket}/sluice")
     ledger = Ledger(store, pipeline).load()
-    sealed = [entry for number in range(1, ledger.state.next_number) if isinstance(entry := ledger.entry(number), entries.Sealed)]
+    sealed = [
+        entry
+        for number in range(1, ledger.state.next_number)
+        if isinstance(entry := ledger.entry(number), entries.Sealed)
+    ]
     partitions = sorted(ledger.state.positions)
-    with KafkaSource({"bootstrap.servers": stack.kafka.bootstrap_servers}, group=loaded.pipeline.source.kafka.group) as source:
+    with KafkaSource(
+        {"bootstrap.servers": stack.kafka.bootstrap_servers}, group=loaded.pipeline.source.kafka.group
+    ) as source:
         committed = source.committed(partitions)
         bounds = source.snapshot(loaded.pipeline.source.kafka.topics)
     models = [item for item in stack.arize.summary()["models"] if item["model"] == loaded.pipeline.arize.model]

@@ -1,7 +1,7 @@
 """The loop that Arize's Kafka example publishes, in its shape, for comparison: poll, collect, upload, then commit.
 
-Fairer than the original in one thing: it skips a record that it cannot read, where the original would end. Killed between
-Arize's 200 and its own commit, it sends the batch again. `python -m deployments.local.published_loop --help`.
+Fairer than the original in one thing: it skips a record that it cannot read, where the original would end. Killed
+between Arize's 200 and its own commit, it sends the batch again. `python -m deployments.local.published_loop --help`.
 """
 
 from __future__ import annotations

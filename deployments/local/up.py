@@ -36,7 +36,10 @@ def _tell(stack: Stack, say: Teller) -> None:
             f"Kafka          {stack.kafka.bootstrap_servers}",
             "",
             "To use the command line in another terminal:",
-            *(f"export {name}={value}" for name, value in {**stack.environment(), **stack.prefect.environment()}.items()),
+            *(
+                f"export {name}={value}"
+                for name, value in {**stack.environment(), **stack.prefect.environment()}.items()
+            ),
             ".venv/bin/sluice status flights",
         ]
     )

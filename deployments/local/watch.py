@@ -69,4 +69,3 @@ class LedgerWatch:
                 rows = sum(at.outcome.rows or 0 for at in accepted[number].values())
                 self._say(f"entry {number:>3}  {entry.balance.arithmetic()}  →  {rows:,} accepted")
                 del self._waiting[number]
-

@@ -1,9 +1,9 @@
 """The fast way: many JSON objects into columns in one call of Arrow's reader, or not at all.
 
 Why this reader (measured against polars' `read_ndjson`, performance.md §3): it refuses a number where text is declared
-and a key given twice, and reads events at least as fast. What it gets wrong is refused before it
-(`unfit`): it takes NaN and Infinity, checks no UTF-8, and reads memory that is not its own at a null that stands where
-a document should (a crash, if it is the first).
+and a key given twice, and is at least as fast. What it gets wrong is refused before it (`unfit`): it takes NaN and
+Infinity, checks no UTF-8, and reads memory that is not its own at a null that stands where a document should (a crash,
+if it is the first).
 
 Why the answer holds for each value alone: every value that comes here starts with `{` and ends with `}`, and they are
 joined by line feeds. No JSON string holds a raw line feed, and no JSON has `}` and then `{` with only white space

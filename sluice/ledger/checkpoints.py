@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from sluice.errors import LedgerDamaged
 from sluice.ledger.entries import ClaimWindow, Entry, Sealed, checked
 from sluice.ledger.state import LedgerState, OpenEntry, Position
 from sluice.offsets import OffsetRange, Partition
@@ -77,7 +78,8 @@ def as_state(checkpoint: Checkpoint, entry: Callable[[int], Entry]) -> LedgerSta
 
 
 def _open(number: int, entry: Entry, before: Mapping[str, StoredPosition]) -> OpenEntry:
-    assert isinstance(entry, Sealed)
+    if not isinstance(entry, Sealed):
+        raise LedgerDamaged(f"A checkpoint says that entry {number} waits for delivery, and it has nothing to deliver")
     return OpenEntry(number=number, entry=entry, before=_restored(before))
 
 

@@ -51,9 +51,14 @@ class LedgerRange(_Object):
     def of(cls, counted: CountedRange, topic_id: str) -> Self:
         partition, balance = counted.range.partition, counted.balance.as_dict()
         return cls(
-            topic=partition.topic, partition=partition.number, start=counted.range.start, stop=counted.range.stop,
-            topic_id=topic_id, leader_epoch=counted.leader_epoch, balance=balance,
-        )  # fmt: skip
+            topic=partition.topic,
+            partition=partition.number,
+            start=counted.range.start,
+            stop=counted.range.stop,
+            topic_id=topic_id,
+            leader_epoch=counted.leader_epoch,
+            balance=balance,
+        )
 
     @property
     def range(self) -> OffsetRange:

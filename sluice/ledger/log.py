@@ -98,7 +98,9 @@ class Ledger:
                 return number
             step("ledger.taken", entry=number)
             self.refresh()
-        raise LedgerMoved(f"Another run went on in the ledger of {self.state.pipeline} (entry {self.state.next_number - 1})")
+        raise LedgerMoved(
+            f"Another run went on in the ledger of {self.state.pipeline} (entry {self.state.next_number - 1})"
+        )
 
     def seal(self, window: Window) -> int:
         """Decide a window: from here on its boundaries are fixed. Return its number.

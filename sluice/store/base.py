@@ -22,7 +22,7 @@ class Stat:
 class Store(Protocol):
     """Objects under keys; an object is written once and never changed.
 
-    Every method raises StoreUnavailable, StoreRefused or BucketMissing where the store does not answer or does not let us.
+    Every method raises StoreUnavailable, StoreRefused or BucketMissing where the store does not answer or let us in.
     """
 
     def put_once(self, key: str, data: bytes) -> bytes:

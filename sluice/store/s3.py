@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 _TAKEN = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
-_REFUSED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+_REFUSED = {
+    "AccessDenied",
+    "403",
+    "Forbidden",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+}
 _ATTEMPTS = 5
 
 
@@ -96,14 +104,18 @@ class S3Store:
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
     def _put(self, key: str, body: Any, digest: bytes) -> bool:
-        """Write if there is nothing. False says little: our own request may have been repeated, and met its first try."""
+        """Write if there is nothing. False says little: our own request may have been repeated and met its first."""
         for attempt in range(_ATTEMPTS):
             with _translated(key):
                 try:
                     self._client.put_object(
-                        Bucket=self._bucket, Key=self._prefix + key, Body=body, IfNoneMatch="*",
-                        ChecksumAlgorithm="SHA256", ChecksumSHA256=base64.b64encode(digest).decode(),
-                    )  # fmt: skip
+                        Bucket=self._bucket,
+                        Key=self._prefix + key,
+                        Body=body,
+                        IfNoneMatch="*",
+                        ChecksumAlgorithm="SHA256",
+                        ChecksumSHA256=base64.b64encode(digest).decode(),
+                    )
                     return True
                 except aws.ClientError as error:
                     if _code(error) in _TAKEN:
@@ -141,7 +153,9 @@ def _translated(where: str) -> Iterator[None]:
     except aws.ClientError as error:
         raise _from_answer(error, where) from error
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound, aws.TokenRetrievalError) as error:
-        raise StoreRefused(f"There are no usable credentials for {where}: {error}", "Set AWS_ACCESS_KEY_ID and the like") from error
+        raise StoreRefused(
+            f"There are no usable credentials for {where}: {error}", "Set AWS_ACCESS_KEY_ID and the like"
+        ) from error
     except aws.NoRegionError as error:
         raise StoreRefused("The store has no region", "Set AWS_DEFAULT_REGION") from error
     except (aws.HTTPClientError, aws.BotoCoreError, OSError) as error:

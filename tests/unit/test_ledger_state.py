@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
 from sluice.ledger.entries import decode, encode
 from sluice.ledger.state import fold, fold_slot
 from sluice.offsets import OffsetRange, Partition
-from tests.parts import WRITTEN, derived, genesis, topic_starts, window
+from tests.parts import WRITTEN, derived, genesis, sealed, topic_starts, window
 
 A0, A1, B0 = Partition("a", 0), Partition("a", 1), Partition("b", 0)
 GENESIS = genesis({"a": {0: 0, 1: 7}})
@@ -109,9 +111,7 @@ def test_the_group_may_go_to_the_first_entry_that_is_not_settled() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 5)), max_size=8), st.sets(st.integers(1, 8)))
-def test_the_group_never_goes_past_an_offset_that_is_not_settled(
-    log: list[tuple[int, int]], settled: set[int]
-) -> None:
+def test_the_group_never_goes_past_an_offset_that_is_not_settled(log: list[tuple[int, int]], settled: set[int]) -> None:
     at = {0: 0, 1: 7}
     state = state_after()
     for number, span in log:
@@ -190,9 +190,8 @@ def test_a_claim_is_open_until_each_of_its_slots_is_decided() -> None:
     assert fold_slot(done, sealed) == done
 
 
-def _slot(text: str) -> dict[str, object]:
-    item = window(text)
-    return {name: getattr(item, name) for name in entries.Slot.model_fields if name in entries.Window.model_fields and name != "kind"}
+def _slot(text: str) -> dict[str, Any]:
+    return {**WRITTEN, **sealed(text)}
 
 
 # ── coverage
@@ -211,7 +210,7 @@ def test_what_is_covered_and_what_is_missing_make_up_the_whole(some: list[tuple[
     missing = [offset for item in coverage.missing(covered, wanted) for offset in range(item.start, item.stop)]
     assert missing == sorted(set(range(at, at + span)) - offsets)
     parts = covered.get(A0, ())
-    assert all(stop < start for (_, stop), (start, _) in zip(parts, parts[1:], strict=False))
+    assert all(stop < start for (_, stop), (start, _) in pairwise(parts))
 
 
 # ── objects

@@ -65,7 +65,8 @@ def test_balances_add_up_class_by_class(some: list[Balance]) -> None:
 
 
 def test_a_balance_says_its_arithmetic_without_empty_classes() -> None:
-    assert Balance(staged=1690, tombstones=9, rejected=1).arithmetic() == "1,700 = 1,690 staged + 9 tombstones + 1 rejected"
+    counted = Balance(staged=1690, tombstones=9, rejected=1)
+    assert counted.arithmetic() == "1,700 = 1,690 staged + 9 tombstones + 1 rejected"
     assert Balance().arithmetic() == "0 = 0"
 
 

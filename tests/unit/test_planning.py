@@ -140,9 +140,7 @@ def test_what_a_cut_read_left_is_the_rest_of_its_window(backlog: tuple[Backlog, 
 def test_the_backlog_reaches_from_the_position_to_the_end_of_the_snapshot() -> None:
     partition = Partition("a", 0)
     bounds = Bounds(partition=partition, earliest=3, end=9, topic_id="id")
-    assert backlog_of({partition: 5}, {partition: bounds}) == (
-        Backlog(range=OffsetRange(partition, 5, 9), earliest=3),
-    )
+    assert backlog_of({partition: 5}, {partition: bounds}) == (Backlog(range=OffsetRange(partition, 5, 9), earliest=3),)
 
 
 @pytest.mark.parametrize(
