@@ -152,10 +152,10 @@ def _has_prefect(options: argparse.Namespace) -> bool:
 
 
 def _loaded(options: argparse.Namespace) -> Any:
-    from sluice.pipeline_file import find_pipeline, load_pipeline
+    from sluice.checking import pipeline_called
     from sluice.settings import Settings
 
-    return load_pipeline(find_pipeline(options.file, Settings.from_environment(os.environ).pipelines))
+    return pipeline_called(options.file, Settings.from_environment(os.environ))
 
 
 def _opened(options: argparse.Namespace) -> Any:

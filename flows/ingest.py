@@ -12,9 +12,10 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from sluice.checking import pipeline_called
 from sluice.errors import SluiceError
 from sluice.ingest import ingest as drain
-from sluice.opening import opened_run, pipeline_called
+from sluice.opening import opened_run
 from sluice.parts import RunOptions
 from sluice.report import RunReport
 from sluice.settings import Settings

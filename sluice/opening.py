@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.parts import Parts, RunOptions
 from sluice.pipeline import Pipeline
-from sluice.pipeline_file import LoadedPipeline, find_pipeline, load_pipeline
+from sluice.pipeline_file import LoadedPipeline
 from sluice.records import ReadRange
 from sluice.run import Run
 from sluice.settings import Settings
@@ -45,16 +44,6 @@ def opened_run(
             scratch=scratch,
         )
         yield Run(loaded, parts, run_id, options)
-
-
-def pipeline_called(name_or_path: str, settings: Settings | None = None) -> LoadedPipeline:
-    """Load a pipeline by its name, or by the path of its file.
-
-    Raises:
-        WrongPipelineFile, WrongSettings: see there.
-    """
-    found = settings or Settings.from_environment(os.environ)
-    return load_pipeline(find_pipeline(name_or_path, found.pipelines))
 
 
 class KafkaWindows:

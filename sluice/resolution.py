@@ -119,7 +119,7 @@ def _redone(run: Run, held: OpenEntry, reason: str) -> entries.Derived:
     origin = held.entry
     if origin.raw is None:
         raise NothingToResolve(f"Entry {held.number} kept no raw records", "Use deliver or drop")
-    made = run.made_from(_read_again(origin.ranges, run.staging.raw_records(origin.raw)))
+    made = run.sealing.entry_from(_read_again(origin.ranges, run.staging.raw_records(origin.raw)))
     return entries.Derived(**made, origin=held.number, purpose="redo", rows="all", reason=reason)
 
 
@@ -146,7 +146,7 @@ def _skippable(standing: Standing) -> tuple[OffsetRange, ...]:
         low, high = state.position(partition).offset, standing.bounds[partition].end
         if not low <= at.offset <= high:
             raise RealignNotPossible(
-                f"The group stands at {partition} offset {at.offset}, outside {low}..{high}; the ledger goes forward only",
+                f"The group stands at {partition} offset {at.offset}, outside {low}..{high}; it only goes forward",
                 "Use --to ledger",
             )
     ranges = (OffsetRange(key, state.position(key).offset, at.offset) for key, at in sorted(standing.committed.items()))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from sluice.clock import timestamp
 from sluice.delivery import Deliverer, PartName, Receipt, Rules
@@ -14,23 +12,16 @@ from sluice.ingest import Planned, Staged, Window
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.log import held_error
-from sluice.offsets import CountedRange
 from sluice.outlook import Outlook, Standing
 from sluice.parts import Parts, RunOptions
-from sluice.pipeline import Pipeline
 from sluice.pipeline_file import LoadedPipeline
 from sluice.planning import Plan, remainder
-from sluice.records import ReadRange, Record
+from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
+from sluice.sealing import Sealing
 from sluice.staging import Staging
 from sluice.steps import step
 from sluice.store import probe
-
-if TYPE_CHECKING:
-    from sluice.windows import MappedWindow
-
-
-_REASONS = 3  # the commonest ones are named
 
 
 class Run:
@@ -46,6 +37,7 @@ class Run:
         self._options = options or RunOptions()
         self.outlook = Outlook(loaded.pipeline, self.ledger, parts, run_id)
         self.staging = Staging(parts.store, self.ledger.keys, parts.scratch)
+        self.sealing = Sealing(loaded, parts, self.ledger, self.staging, run_id)
         self.deliveries = Deliveries(parts.store, self.ledger.keys)
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
@@ -109,30 +101,12 @@ class Run:
             LedgerMoved: another run sealed some of these offsets first; nothing was changed.
         """
         read = self._read(window)
-        entry = entries.Window(**self.made_from(read))
+        entry = entries.Window(**self.sealing.entry_from(read))
         step("window.staged", ranges=_shown(entry), balance=entry.balance.arithmetic())
         number = self.ledger.seal(entry)
         step("window.sealed", entry=number, ranges=_shown(entry), held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
         return Staged(number=number, entry=entry, left=left, held=self._held(number))
-
-    def made_from(self, read: Sequence[ReadRange]) -> dict[str, Any]:
-        """Map what was read, stage its rows, and return the fields of the entry that seals it."""
-        mapped = self._map(read)
-        first = mapped.counted[0].range
-        held = self._why_held(mapped)
-        return {
-            "written_at": self.now(),
-            "run": self.run_id,
-            "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
-            "staged": self.staging.stage(mapped.frame, first),
-            "rejected": self.staging.stage_rejected(mapped.rejected, first),
-            "raw": self.staging.stage_raw(_every_record(read), first) if held else None,
-            "parts": parts_of(mapped, self.pipeline),
-            "destination": self._parts.destination.resolve(self.pipeline),
-            "pipeline_sha256": self._loaded.sha256,
-            "held": held,
-        }
 
     def deliver(self, name: PartName) -> Receipt:
         """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
@@ -253,26 +227,8 @@ class Run:
         )
         return [item for item in read if item.range.span]
 
-    def _map(self, read: Sequence[ReadRange]) -> MappedWindow:
-        # Imported here: polars costs a fifth of a second, and a plan needs none of it.
-        from sluice.windows import map_window
-
-        return map_window(self.pipeline, read, now_s=self._parts.clock.epoch_s())
-
-    def _why_held(self, mapped: MappedWindow) -> str | None:
-        rule = self.pipeline.policies.max_rejected
-        records = mapped.frame.height + len(mapped.rejected)
-        if records < rule.of_at_least or len(mapped.rejected) <= rule.share * records:
-            return None
-        reasons = Counter(item.reason for item in mapped.rejected).most_common(_REASONS)
-        why = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
-        return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share:.4%}: {why}"
-
     def _held(self, number: int) -> Held | None:
         return held_error(self.ledger.state) if number in {item.number for item in self.ledger.state.held} else None
-
-    def _ledger_range(self, counted: CountedRange) -> entries.LedgerRange:
-        return entries.LedgerRange.of(counted, self.ledger.state.topics[counted.range.partition.topic])
 
     def _discard(self, number: int) -> None:
         staged = self.ledger.sealed(number).staged
@@ -281,20 +237,6 @@ class Run:
 
     def now(self) -> str:
         return timestamp(self._parts.clock.epoch_s())
-
-
-def parts_of(mapped: MappedWindow, pipeline: Pipeline) -> tuple[entries.Part, ...]:
-    """One part for each model version, as the SDK takes one a call; actuals are joined whatever their version."""
-    if not mapped.frame.height:
-        return ()
-    if pipeline.kind == "actuals" or "version" not in mapped.frame.columns:
-        return (entries.Part(version=None, rows=mapped.frame.height),)
-    counts = mapped.frame.group_by("version").len().sort("version")
-    return tuple(entries.Part(version=version, rows=rows) for version, rows in counts.iter_rows())
-
-
-def _every_record(read: Sequence[ReadRange]) -> list[Record]:
-    return [item.records.record(index) for item in read for index in range(len(item.records))]
 
 
 def _shown(entry: entries.Window) -> str:

@@ -140,9 +140,10 @@ def sha256_of(path: Path) -> str:
 def content_hash(frame: pl.DataFrame) -> str:
     """Hash the rows themselves: the same rows give the same hash whatever wrote or chunked them.
 
-    sha256 over, for each column in order: its name and type as `name\\0type\\0`, the number of rows as 8 bytes, a byte a
-    row that is 1 where the row has a value, and the values: integers and floats as 8 bytes little-endian (a null as 0,
-    each NaN as the same one), booleans as a byte, strings as their lengths in bytes (8 bytes each) and then their UTF-8.
+    sha256 over, for each column in order: its name and type as `name\\0type\\0`, the number of rows as 8 bytes, a byte
+    a row that is 1 where the row has a value, and the values: integers and floats as 8 bytes little-endian (a null as
+    0, each NaN as the same one), booleans as a byte, strings as their lengths in bytes (8 bytes each) and then their
+    UTF-8.
     """
     digest = hashlib.sha256()
     for column in frame.iter_columns():

@@ -296,7 +296,7 @@ def destination(model: str = "delay") -> entries.Destination:
     )
 
 
-WRITTEN: Final = {"written_at": "2026-01-01T00:00:00Z", "run": "run"}
+WRITTEN: Final[dict[str, Any]] = {"written_at": "2026-01-01T00:00:00Z", "run": "run"}
 
 
 def genesis(starts: Mapping[str, Mapping[int, int]], **fields: Any) -> entries.Genesis:

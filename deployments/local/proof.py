@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +10,11 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from deployments.local.stack import Stack
+from sluice.checking import pipeline_called
 from sluice.group import group_offsets
 from sluice.ledger import Ledger, entries
 from sluice.offsets import Balance, Partition, total
-from sluice.opening import pipeline_called
+from sluice.settings import Settings
 from sluice.sources.kafka import KafkaSource
 from sluice.store import Store, open_store
 
@@ -65,7 +67,7 @@ def _equal(one: object, other: object) -> str:
 
 def prove(stack: Stack, pipeline: str) -> Proof:
     """Count everything anew from Kafka, the store and the stand-in."""
-    loaded = pipeline_called(pipeline)
+    loaded = pipeline_called(pipeline, Settings.from_environment(os.environ))
     store = open_store(f"s3://{stack.store.bucket}/sluice")
     ledger = Ledger(store, pipeline).load()
     sealed = [

@@ -215,7 +215,7 @@ def test_what_is_covered_and_what_is_missing_make_up_the_whole(some: list[tuple[
 
 # ── objects
 
-LOG = [
+LOG: list[entries.Entry] = [
     GENESIS,
     window("a[0] 0..4", held="bad"),
     derived(1, "drop", "a[0] 0..4", parts=0),
