@@ -80,11 +80,11 @@ class Run:
         standing = self.outlook.look(write=True)
         self.outlook.check(standing)
         self._mend_group(standing)
-        # Delivered by a run that died before it could say so: this one says it.
+        # Delivered by a run that died before it could say so: this one says it. A group without any offset has expired,
+        # which says nothing of what was told.
         offsets = {partition: at.offset for partition, at in standing.committed.items()}
-        untold = tuple(
-            item for item in self._reports(open_before) if item.is_delivered and not item.is_committed(offsets)
-        )
+        reports = self._reports(open_before) if offsets else ()
+        untold = tuple(item for item in reports if item.is_delivered and not item.is_committed(offsets))
         return self._planned_from(standing, (*untold, *unfinished))
 
     def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:

@@ -63,7 +63,7 @@ class Sealing:
             return None
         reasons = Counter(item.reason for item in mapped.rejected).most_common(_REASONS)
         why = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
-        return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share:.4%}: {why}"
+        return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share * 100:g}%: {why}"
 
     def _ledger_range(self, counted: CountedRange) -> entries.LedgerRange:
         return entries.LedgerRange.of(counted, self._ledger.state.topics[counted.range.partition.topic])

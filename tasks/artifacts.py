@@ -47,7 +47,7 @@ def publish_plan(run: Run, planned: Planned) -> None:
     rows = [_plan_row(item, stops[item.range.partition]) for item in planned.plan.backlog]
     windows, unfinished = len(planned.plan.windows), len(planned.unfinished)
     line = f"Plan of {run.pipeline.name}: {windows} window{'' if windows == 1 else 's'}" + (
-        f", {unfinished} entries to finish" if unfinished else ""
+        f", {unfinished} earlier to finish" if unfinished else ""
     )
     _publish(f"plan-{_slug(run)}", rows, line)
 

@@ -25,9 +25,10 @@ class PrefectApi:
         found: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}")
         return found
 
-    def trigger(self, deployment_id: str, parameters: dict[str, Any] | None = None) -> str:
-        """Create a run of a deployment now, and return its id."""
-        body = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
+    def trigger(self, deployment_id: str, parameters: dict[str, Any] | None = None, **variables: str) -> str:
+        """Create a run of a deployment now, with variables for its process, and return its id."""
+        job = {"job_variables": {"env": variables}} if variables else {}
+        body = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}, **job}
         answers: list[dict[str, Any]] = []
 
         def created() -> bool:

@@ -10,7 +10,7 @@ from deployments.local import published_loop
 from deployments.local.api import PrefectApi
 from deployments.local.options import Teller, options_of
 from deployments.local.processes import unwinding_on_sigterm, wait_until
-from deployments.local.proof import prove
+from deployments.local.proof import group_of, prove
 from deployments.local.stack import TOPIC, Stack, running_stack
 from deployments.local.watch import LedgerWatch
 
@@ -24,7 +24,7 @@ def main() -> int:
     options = options_of("make demo", __doc__)
     with unwinding_on_sigterm():
         say = Teller()
-        say("Starting Apache Kafka, SeaweedFS, a stand-in of Arize and a Prefect server; data in .sluice/")
+        say(f"Starting Apache Kafka, SeaweedFS, a stand-in of Arize and a Prefect server; data in {options.directory}")
         with running_stack(options.directory, departures=options.departures, say=say) as stack:
             return Demo(stack, say).tell()
 
@@ -64,7 +64,8 @@ class Demo:
             run_id = self._api.trigger(self._deployment["id"], {"max_windows": 1})
             wait_until(lambda: self._watch.look() or not worker.alive, _RUN_S, "the worker to be killed")
         self._watch.look()
-        self._say.row("worker and run are dead: Arize has the window, the consumer group stands at nothing")
+        stands = " ".join(str(offset) for offset in group_of(self._stack, PIPELINE).values()) or "nothing"
+        self._say.row(f"worker and run are dead: Arize has the window, the consumer group stands at {stands}")
         # The server sees a dead run by its missing heartbeats, in some minutes; the demo says it at once.
         self._api.crash(run_id, "killed on purpose by the demo")
 

@@ -66,13 +66,16 @@ class PrefectServer:
         there = {item["name"] for item in PrefectApi(self.api_url).ask("POST", "/automations/filter", {})}
         wanted = yaml.safe_load(file.read_text())["automations"]
         if not there.issuperset(item["name"] for item in wanted):
-            self._prefect(["automation", "create", "--from-file", str(file)], {**os.environ, **self.environment()})
+            self._prefect(["automation", "create", "--from-file", str(file)])
+
+    def make_pool(self) -> None:
+        """Make the work pool, unless it is there. Raises: ChildError with what Prefect said."""
+        if not PrefectApi(self.api_url).ask("POST", "/work_pools/filter", {}):
+            self._prefect(["work-pool", "create", POOL, "--type", "process"])
 
     def deploy(self, prefect_file: Path = PREFECT_YAML) -> None:
-        """Make the work pool and the deployments of a `prefect.yaml`. Raises: ChildError with what Prefect said."""
-        environment = {**os.environ, **self.environment()}
-        self._prefect(["work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
-        self._prefect(["deploy", "--all", "--prefect-file", str(prefect_file)], environment)
+        """Make the deployments of a `prefect.yaml`. Raises: ChildError with what Prefect said."""
+        self._prefect(["deploy", "--all", "--prefect-file", str(prefect_file)])
 
     @contextmanager
     def worker(self, environment: Mapping[str, str]) -> Iterator[Child]:
@@ -87,7 +90,8 @@ class PrefectServer:
         ) as worker:
             yield worker
 
-    def _prefect(self, arguments: list[str], environment: Mapping[str, str]) -> None:
+    def _prefect(self, arguments: list[str]) -> None:
+        environment = {**os.environ, **self.environment()}
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
         done = subprocess.run(
             command, env=environment, cwd=PREFECT_YAML.parent, capture_output=True, text=True, check=False

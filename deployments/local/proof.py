@@ -13,7 +13,8 @@ from deployments.local.stack import Stack
 from sluice.checking import pipeline_called
 from sluice.group import group_offsets
 from sluice.ledger import Ledger, entries
-from sluice.offsets import Balance, Partition, total
+from sluice.offsets import Balance, Bounds, Partition, total
+from sluice.pipeline import Pipeline
 from sluice.settings import Settings
 from sluice.sources.kafka import KafkaSource
 from sluice.store import Store, open_store
@@ -61,6 +62,23 @@ class Proof:
         ]
 
 
+def group_of(stack: Stack, pipeline: str) -> dict[Partition, int]:
+    """Ask Kafka where the pipeline's group stands."""
+    loaded = pipeline_called(pipeline, Settings.from_environment(os.environ)).pipeline
+    with _source(stack, loaded) as source:
+        committed = source.committed(list(source.snapshot(loaded.source.kafka.topics)))
+    return {partition: at.offset for partition, at in sorted(committed.items())}
+
+
+def _bounds(stack: Stack, pipeline: Pipeline) -> dict[Partition, Bounds]:
+    with _source(stack, pipeline) as source:
+        return source.snapshot(pipeline.source.kafka.topics)
+
+
+def _source(stack: Stack, pipeline: Pipeline) -> KafkaSource:
+    return KafkaSource({"bootstrap.servers": stack.kafka.bootstrap_servers}, group=pipeline.source.kafka.group)
+
+
 def _equal(one: object, other: object) -> str:
     return "=" if one == other else "≠"
 
@@ -76,11 +94,8 @@ def prove(stack: Stack, pipeline: str) -> Proof:
         if isinstance(entry := ledger.entry(number), entries.Sealed)
     ]
     partitions = sorted(ledger.state.positions)
-    with KafkaSource(
-        {"bootstrap.servers": stack.kafka.bootstrap_servers}, group=loaded.pipeline.source.kafka.group
-    ) as source:
-        committed = source.committed(partitions)
-        bounds = source.snapshot(loaded.pipeline.source.kafka.topics)
+    committed = group_of(stack, pipeline)
+    bounds = _bounds(stack, loaded.pipeline)
     models = [item for item in stack.arize.summary()["models"] if item["model"] == loaded.pipeline.arize.model]
     ledger.settle(list(ledger.state.open))
     return Proof(
@@ -89,7 +104,7 @@ def prove(stack: Stack, pipeline: str) -> Proof:
         arrived=sum(item["rows"] for item in models),
         twice=sum(item["excess_rows"] for item in models),
         balance=total(entry.balance for entry in sealed),
-        group={key: item.offset for key, item in sorted(committed.items())},
+        group=committed,
         ledger={item.partition: item.offset for item in group_offsets(ledger.state, partitions)},
         ends={key: item.end for key, item in sorted(bounds.items())},
     )

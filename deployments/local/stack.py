@@ -74,5 +74,6 @@ def running_stack(directory: Path, *, departures: int, say: Callable[[str], None
 
 def _prefect(start: Callable[[AbstractContextManager[Any], str], Any], directory: Path) -> PrefectServer:
     server: PrefectServer = start(running_prefect(directory), "the Prefect server")
+    server.make_pool()
     server.deploy()
     return server

@@ -23,7 +23,7 @@ def main() -> int:
             _tell(stack, say)
             signal.pause()
     except KeyboardInterrupt:
-        say("Ended; the data stay in .sluice/, and `make up` goes on with them")
+        say(f"Ended; the data stay in {options.directory}, and `make up` goes on with them")
     return 0
 
 

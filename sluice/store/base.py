@@ -44,7 +44,11 @@ class Store(Protocol):
         """Download an object into a file; False where there is none."""
 
     def keys(self, prefix: str, after: str = "") -> Iterator[str]:
-        """List the keys that begin with `prefix` and sort behind `after`, in order."""
+        """List the keys that begin with `prefix` and sort behind `after`, in order.
+
+        Where a folder's name begins another's, as `12/` and `12-3/` do, servers differ in which of them comes first; so
+        `after` is a key, or a folder with its slash.
+        """
 
     def delete(self, key: str) -> None: ...
 

@@ -279,7 +279,7 @@ class TestReadingToTheStop:
             reader.read(twice, limits=WIDE, on_expired="fail")
 
     def test_records_come_whole(self, kafka: "Kafka", topic: Topics, reader: Reader) -> None:
-        name = topic()
+        name = topic(**{"retention.ms": "-1"})  # the records are older than the default lets them become
         writing = producer(kafka)
         headers: list[tuple[str, str | bytes | None]] = [("a", b"1"), ("a", b"2"), ("none", None)]
         writing.produce(name, b"v", key=b"k", partition=0, headers=headers, timestamp=1_700_000_000_123)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import yaml
 
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PREFECT_YAML, PrefectServer, running_prefect
-from deployments.local.processes import wait_until
+from deployments.local.processes import Child, wait_until
 from tests.end_to_end.bench import Bench
 from tests.end_to_end.events import CANARY, Written, append, event, everything, group_offsets, topic
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
 
 RUN_S = 120.0
+PLACE = ("topic", "partition", "start", "stop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +38,15 @@ class Deployed:
     server: PrefectServer
     bench: Bench
 
-    def trigger(self, **parameters: Any) -> str:
-        return self.api.trigger(self.deployment, parameters)
+    def trigger(self, **variables: str) -> str:
+        return self.api.trigger(self.deployment, **variables)
 
     def ended(self, run_id: str) -> dict[str, Any]:
         return self.api.wait_for(run_id, deadline_s=RUN_S)
 
-    def run(self, **parameters: Any) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
         """Trigger a run and wait for its end; a worker must be there."""
-        return self.ended(self.trigger(**parameters))
-
-    @contextmanager
-    def worker(self, **variables: str) -> Iterator[Any]:
-        with self.server.worker({**self.bench.environment, "SLUICE_STORE": self.bench.store, **variables}) as worker:
-            yield worker
+        return self.ended(self.trigger())
 
     def artifacts(self, kind: str) -> list[dict[str, Any]]:
         """The artifacts of this pipeline, oldest first: `plan` or `offsets`."""
@@ -63,12 +58,20 @@ class Deployed:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """One server with the deployments of `prefect.yaml`."""
     with running_prefect(tmp_path_factory.mktemp("prefect")) as running:
+        running.make_pool()
         running.deploy()
         yield running
 
 
+@pytest.fixture(scope="module")
+def worker(server: PrefectServer, bench: Bench) -> Iterator[Child]:
+    """One worker for all tests; who kills it starts it again."""
+    with server.worker({**bench.environment, "SLUICE_STORE": bench.store}) as running:
+        yield running
+
+
 @pytest.fixture
-def deploy(server: PrefectServer, bench: Bench, tmp_path: Path) -> Callable[..., Deployed]:
+def deploy(server: PrefectServer, worker: Child, bench: Bench, tmp_path: Path) -> Callable[..., Deployed]:
     def deployed(topics: str, **changed: Any) -> Deployed:
         name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", topics, **changed)
         file = yaml.safe_load(PREFECT_YAML.read_text())
@@ -105,14 +108,10 @@ def test_the_form_explains_every_field(server: PrefectServer) -> None:
     assert schema["required"] == ["pipeline"]
 
 
-def test_a_run_delivers_names_itself_and_leaves_plan_and_ledger(
-    deploy: Callable[..., Deployed], kafka: Kafka
-) -> None:
+def test_a_run_delivers_names_itself_and_leaves_plan_and_ledger(deploy: Callable[..., Deployed], kafka: Kafka) -> None:
     written = everything(topic(kafka.bootstrap_servers))
     flow = deploy(written.topic)
-    with flow.worker():
-        run = flow.run()
-        again = flow.run()
+    run, again = flow.run(), flow.run()
     assert run["state_type"] == "COMPLETED", run["state"]
     assert flow.bench.ids(flow.name) == written.good
     assert run["name"] == f"{flow.name} {sum(written.ends.values())} offsets of 2 partitions → {len(written.good)} rows"
@@ -125,7 +124,9 @@ def test_a_run_delivers_names_itself_and_leaves_plan_and_ledger(
 def _check_plan(flow: Deployed, written: Written) -> None:
     (plan,) = flow.artifacts("plan")
     rows = json.loads(plan["data"])
-    assert [(row["partition"], row["start"], row["stop"]) for row in rows] == [(n, 0, end) for n, end in written.ends.items()]
+    assert [(row["partition"], row["start"], row["stop"]) for row in rows] == [
+        (n, 0, end) for n, end in written.ends.items()
+    ]
 
 
 def _check_ledger_page(flow: Deployed, written: Written) -> None:
@@ -138,7 +139,7 @@ def _check_ledger_page(flow: Deployed, written: Written) -> None:
     for number, entry in sealed.items():
         for item in entry["ranges"]:
             row = told[number, item["partition"]]
-            assert {name: row[name] for name in ("topic", "start", "stop")} == {name: item[name] for name in ("topic", "start", "stop")}
+            assert [row[name] for name in PLACE] == [item[name] for name in PLACE]
             assert {name: row[name] for name in item["balance"]} == item["balance"]
             assert (row["file"], row["sha256"]) == (entry["staged"]["key"], entry["staged"]["sha256"])
             assert row["status"] == "committed"
@@ -158,17 +159,16 @@ def _check_no_canary(flow: Deployed) -> None:
 
 @pytest.mark.parametrize("step", ["window.sealed:2", "group.committing:1"])
 def test_a_worker_and_its_run_killed_at_a_step_are_finished_by_the_next_run(
-    step: str, deploy: Callable[..., Deployed], kafka: Kafka
+    step: str, deploy: Callable[..., Deployed], worker: Child, kafka: Kafka
 ) -> None:
     written = everything(topic(kafka.bootstrap_servers))
     flow = deploy(written.topic)
-    with flow.worker(SLUICE_DRILL=f"{step}:parent") as worker:
-        dead = flow.trigger()
-        wait_until(lambda: not worker.alive, RUN_S, "the worker to be killed")
+    dead = flow.trigger(SLUICE_DRILL=f"{step}:parent")
+    wait_until(lambda: not worker.alive, RUN_S, "the worker to be killed")
+    worker.restart()
     assert flow.api.run(dead)["state_type"] == "RUNNING"
     flow.api.crash(dead, "as Prefect's automation for missing heartbeats does")
-    with flow.worker():
-        run = flow.run()
+    run = flow.run()
     assert run["state_type"] == "COMPLETED", run["state"]
     assert flow.bench.ids(flow.name) == written.good
     flow.bench.books(flow.name).audit(written)
@@ -182,12 +182,11 @@ def test_a_server_restarted_in_the_middle_costs_no_row_and_doubles_none(
     written = everything(topic(kafka.bootstrap_servers))
     flow = deploy(written.topic)
     flow.bench.arize.script("slow", seconds=4, model=flow.name)
-    with flow.worker():
-        first = flow.trigger()
-        wait_until(lambda: bool(flow.bench.sends(flow.name)), RUN_S, "the first send")
-        flow.server.restart(crash=True)
-        flow.ended(first)
-        run = flow.run()
+    first = flow.trigger()
+    wait_until(lambda: bool(flow.bench.sends(flow.name)), RUN_S, "the first send")
+    flow.server.restart(crash=True)
+    flow.ended(first)
+    run = flow.run()
     assert run["state_type"] == "COMPLETED", run["state"]
     assert flow.bench.ids(flow.name) == written.good
     flow.bench.books(flow.name).audit_delivered()
@@ -197,14 +196,15 @@ def test_a_held_run_is_red_and_says_the_next_step(deploy: Callable[..., Deployed
     written = topic(kafka.bootstrap_servers, 1)
     append(written, 0, [event(0), b"{", b"{"])
     flow = deploy(written.topic, policies={"max_rejected": {"share": 0.1, "of_at_least": 3}})
-    with flow.worker():
-        run = flow.run()
+    run = flow.run()
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Held")
     assert "sluice resolve FILE --entry 1 deliver|redo|drop" in run["state"]["message"]
     assert run["name"].endswith("→ 0 rows, held")
 
 
-def test_an_artifact_that_cannot_be_written_fails_no_delivery(bench: Bench, server: PrefectServer, kafka: Kafka) -> None:
+def test_an_artifact_that_cannot_be_written_fails_no_delivery(
+    bench: Bench, server: PrefectServer, kafka: Kafka
+) -> None:
     written = everything(topic(kafka.bootstrap_servers))
     name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic)
     counted = _in_process(bench, server, name, "artifacts fail")
@@ -213,7 +213,9 @@ def test_an_artifact_that_cannot_be_written_fails_no_delivery(bench: Bench, serv
     assert bench.ids(name) == written.good
 
 
-def test_a_hundred_windows_cost_at_most_400_requests_to_the_api(bench: Bench, server: PrefectServer, kafka: Kafka) -> None:
+def test_a_hundred_windows_cost_at_most_400_requests_to_the_api(
+    bench: Bench, server: PrefectServer, kafka: Kafka
+) -> None:
     written = topic(kafka.bootstrap_servers, 1)
     append(written, 0, [event(number, "one") for number in range(100)])
     name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic, limits={"max_records": 1})
@@ -229,7 +231,12 @@ def _in_process(bench: Bench, server: PrefectServer, name: str, what: str) -> di
     script = Path(__file__).with_name("counted_flow.py")
     environment = {**bench.environment, **server.environment(), "SLUICE_STORE": bench.store}
     done = subprocess.run(
-        [sys.executable, str(script), name, what], env=environment, capture_output=True, text=True, check=False, timeout=RUN_S
+        [sys.executable, str(script), name, what],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_S,
     )
     assert done.returncode == 0, done.stderr
     counted: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
