@@ -51,6 +51,7 @@ class Outlook:
             SluiceError: a topic, a partition or an authorization is missing.
         """
         bounds = self._parts.source.snapshot(self._kafka.topics)
+        self._check_named(bounds)  # before a ledger is begun: its starts are for good
         known = self._known_entries
         state = self._state(bounds, write=write)
         if self._known_entries != known:  # written to: others may have sealed what lies behind the first snapshot
@@ -150,12 +151,14 @@ class Outlook:
             case moment:
                 return self._parts.source.offsets_at(partitions, int(moment.timestamp() * 1000))
 
-    def _partitions(self, state: LedgerState, bounds: Mapping[Partition, Bounds]) -> tuple[Partition, ...]:
+    def _check_named(self, bounds: Mapping[Partition, Bounds]) -> None:
         chosen = self._kafka.partitions
         named = [] if chosen == "all" else [Partition(self._kafka.topics[0], number) for number in chosen]
         for partition in named:
             if partition not in bounds:
                 raise TopicMissing(f"{partition} does not exist", "Mend source.kafka.partitions")
+
+    def _partitions(self, state: LedgerState, bounds: Mapping[Partition, Bounds]) -> tuple[Partition, ...]:
         for partition in state.positions:
             if self.is_ours(partition) and partition not in bounds:
                 raise TopicRecreated(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, count, pairwise, takewhile
 
 import polars as pl
 
@@ -14,8 +14,11 @@ from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, St
 from sluice.ledger.keys import Keys
 from sluice.offsets import GroupOffset, OffsetRange, Partition
 from tests.parts import MARKER, MemoryArize, MemoryKafka, MemoryStore
+from tests.simulation import current_process
 
 Part = tuple[int, int]
+DURATION_S = 120
+NEVER = (10**9, float("inf"))
 
 
 class Books:
@@ -57,6 +60,16 @@ class Books:
                 assert one.stop == other.start, f"{one} is followed by {other}"
             assert ranges[-1].stop <= self._kafka.end(partition)
 
+    def check_held(self) -> None:
+        """Nothing is sealed behind a held entry until a person ended it."""
+        waits: set[int] = set()
+        for number, entry in enumerate(self.entries):
+            assert not (waits and isinstance(entry, Window)), f"entry {number} is behind {waits}, which are held"
+            if isinstance(entry, Derived):
+                waits.discard(entry.origin)
+            if isinstance(entry, Sealed) and entry.held:
+                waits.add(number)
+
     def check_balances(self) -> None:
         for entry in self.entries:
             for item in entry.ranges if isinstance(entry, Window) else ():
@@ -83,11 +96,8 @@ class Books:
         ]
 
     def intents(self, part: Part) -> list[Intent]:
-        return [
-            Intent.model_validate_json(self._store.objects[key])
-            for key in sorted(self._store.objects)
-            if key.startswith(self._prefix(part)) and key.endswith(".intent.json")
-        ]
+        keys = takewhile(self._store.objects.__contains__, (self._keys.delivery(*part, n, "intent") for n in count()))
+        return [Intent.model_validate_json(self._store.objects[key]) for key in keys]
 
     def outcome(self, part: Part, number: int) -> Outcome | None:
         data = self._store.objects.get(self._keys.delivery(*part, number, "outcome"))
@@ -103,8 +113,11 @@ class Books:
         """Return the parts that wait for what a person says of their sends."""
         return [part for part in self.parts() if not self.is_accepted(part) and None in self.outcomes(part)]
 
-    def _prefix(self, part: Part) -> str:
-        return f"{self._keys.deliveries_of(part[0])}{part[1]:04}/"
+    def held(self) -> list[int]:
+        """Return the entries that wait for a person's word on their records."""
+        ended = {entry.origin for entry in self.entries if isinstance(entry, Derived)}
+        numbered = enumerate(self.entries)
+        return [n for n, entry in numbered if isinstance(entry, Sealed) and entry.held and n not in ended]
 
     def is_done(self, number: int) -> bool:
         """Whether all that is to be sent of an entry was accepted; of a held one, whether what ended it is done."""
@@ -126,29 +139,38 @@ class Books:
                 if any(at.partition == item.range.partition and at.offset > item.start for at in offsets):
                     assert self.is_done(number), f"entry {number} is not delivered"
 
+    def check_send(self, now_s: float, timeout_s: float) -> None:
+        """A sender whose time is over does not send, by the intent that it wrote."""
+        process = current_process()
+        intents = [write for write in self._store.writes if write.key.endswith("intent.json")]
+        mine = [write for write in intents if process and write.by == process.name]
+        assert any(now_s + timeout_s <= write.at_s + DURATION_S for write in mine)
+
     def check_deliveries(self) -> None:
         for part in self.parts():
             self._check_named(part)
-            self._check_timely(part)
+            self._check_waited(part)
             self._check_resends(part)
 
     def _check_named(self, part: Part) -> None:
         """No part is sent twice, but where a send had no known outcome, and that is written down."""
         named = sum(intent.resends > 0 for intent in self.intents(part))
         released = sum(bool(outcome and outcome.kind == "released") for outcome in self.outcomes(part))
-        assert self.arrivals(part) <= 1 + named + released
+        assert self.arrivals(part) <= min(1 + named + released, len(self.intents(part)))
         assert not named or self._keys.doubt(*part) in self._store.objects
 
-    def _check_timely(self, part: Part) -> None:
-        """Nothing is sent after an acceptance that was written in time."""
+    def _check_waited(self, part: Part) -> None:
+        """A part is sent again only when every send before it has ended, by its word or by the clock, unaccepted."""
         at = {write.key: (place, write.at_s) for place, write in enumerate(self._store.writes)}
-        intents = [at[self._keys.delivery(*part, number, "intent")] for number in range(len(self.intents(part)))]
-        for number, intent in enumerate(self.intents(part)):
+        intents = self.intents(part)
+        for number, other in combinations(range(len(intents)), 2):
+            place, at_s = at[self._keys.delivery(*part, other, "intent")]
+            over_s = at[self._keys.delivery(*part, number, "intent")][1] + intents[number].duration_s
+            words = [at.get(self._keys.delivery(*part, number, what), NEVER) for what in ("outcome", "note")]
+            assert at_s > over_s or any(said < place for said, _ in words)
             outcome = self.outcome(part, number)
-            if outcome and outcome.kind == "accepted":
-                place, at_s = at[self._keys.delivery(*part, number, "outcome")]
-                in_time = at_s <= intents[number][1] + intent.duration_s
-                assert not (in_time and any(later > place for later, _ in intents[number + 1 :]))
+            if outcome and outcome.kind == "accepted" and words[0][0] < place:
+                assert words[0][1] > over_s, "it was sent again after an acceptance that was written in time"
 
     def _check_resends(self, part: Part) -> None:
         """Sends without a known outcome: three at most, until a person says more."""

@@ -217,10 +217,12 @@ class MemoryArize:
     Attributes:
         script: what it says to the next sends; ACCEPTS behind its end.
         arrived: for each part that came, the staged file's sha256 and version, with its offsets.
+        on_send: is told how long a send may take.
     """
 
     script: deque[Said] = field(default_factory=deque)
     arrived: list[tuple[tuple[str, str | None], list[tuple[str, int, int]]]] = field(default_factory=list)
+    on_send: Callable[[float], None] = lambda _: None
 
     def resolve(self, pipeline: Pipeline) -> entries.Destination:
         return destination(pipeline.arize.model)
@@ -228,7 +230,7 @@ class MemoryArize:
     def get_ready(self) -> None: ...
 
     def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Said:
-        assert timeout_s > 0
+        self.on_send(timeout_s)
         pause("send")
         said = self.script.popleft() if self.script else ACCEPTS
         rows = pl.read_parquet(file).filter(pl.col("version") == part.version)
@@ -323,7 +325,7 @@ def window(*ranges: str, held: str | None = None, parts: int = 1, **fields: Any)
 
 
 def derived(origin: int, purpose: str, *ranges: str, parts: int = 1, **fields: Any) -> entries.Derived:
-    ended = {"origin": origin, "purpose": purpose, "rows": "staged", "reason": "tried"}
+    ended: dict[str, Any] = {"origin": origin, "purpose": purpose, "rows": "staged", "reason": "tried"}
     return entries.Derived(**WRITTEN, **sealed(*ranges, parts=parts), **ended, **fields)
 
 

@@ -100,7 +100,7 @@ def running_kafka(
         settings = _settings(directory, ports, sasl_users or {}, authorize) | dict(properties or {})
         server = _written(directory / "server.properties", settings)
         java = [str(JAVA), *_JVM_OPTIONS, f"-Xmx{heap_mib}m", f"-Djava.io.tmpdir={directory / 'tmp'}", "-cp", jars]
-        _format(directory, [*java, "kafka.tools.StorageTool", "format", "-c", str(server), "-t"])
+        _format(directory, [*java, "kafka.tools.StorageTool", "format", "-c", str(server)])
         with running(
             [*java, "kafka.Kafka", str(server)],
             log_path=directory / "kafka.log",
@@ -156,7 +156,9 @@ def _format(directory: Path, command: list[str]) -> None:
     if (directory / "data" / "meta.properties").exists():
         return
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    done = subprocess.run([*command, cluster_id], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    # In one word: an id may begin with a hyphen, as one in 64 does, and would pass for an option.
+    given = f"--cluster-id={cluster_id}"
+    done = subprocess.run([*command, given], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ChildError(f"Kafka's storage tool ended with status {done.returncode}: {done.stdout}{done.stderr}")
 

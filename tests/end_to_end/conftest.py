@@ -54,9 +54,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def bench(
-    kafka: Kafka, arize: ArizeStandIn, warm: str, tmp_path_factory: pytest.TempPathFactory
-) -> Bench:
+def bench(kafka: Kafka, arize: ArizeStandIn, warm: str, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Commands with a store in a directory. Shared: give each pipeline a name of its own."""
     directory = tmp_path_factory.mktemp("bench")
     (directory / "pipelines").mkdir()

@@ -41,10 +41,10 @@ httpx.AsyncClient.send = send_async  # type: ignore[method-assign,assignment]
 
 from flows.ingest import ingest  # noqa: E402 - after the counters are in place
 
-state = ingest(sys.argv[1], return_state=True)
+state: Any = ingest(sys.argv[1], return_state=True)
 report = state.result(raise_on_failure=False)
 failed = counted.pop("failed artifacts", 0)
-print(
+sys.stdout.write(
     json.dumps(
         {
             "state": state.name,

@@ -7,18 +7,24 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # no __all__
 
 from deployments.local.processes import wait_until
 
 CANARY = "canary-6d1f"
 ENOUGH_S = 60.0
+_log = logging.getLogger("events")
+_ON_ITS_WAY = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 BAD = (
     b"",
     b"{",
@@ -59,6 +65,11 @@ class Written:
         """The ids of the good events of a range, of one version or all, sorted."""
         within = (self.ids[at] for at in self.ids if at[0] == partition and start <= at[1] < stop)
         return sorted(id_ for id_ in within if version in (None, self.versions[id_]))
+
+    def good_of(self, entry: Mapping[str, Any], version: str | None = None) -> list[str]:
+        """The ids of the good events in an entry's ranges, of one version or all."""
+        spans = [(item["partition"], item["start"], item["stop"]) for item in entry["ranges"]]
+        return [id_ for span in spans for id_ in self.good_in(*span, version)]
 
     def balance(self, partition: int, start: int, stop: int) -> dict[str, int]:
         """Count the classes of a range; those that are empty are left out."""
@@ -166,14 +177,25 @@ def _encoded(value: dict[str, Any] | bytes | None) -> bytes | None:
 
 def _producer(written: Written, **properties: str) -> Producer:
     settings = {"bootstrap.servers": written.servers, "linger.ms": 5, "enable.idempotence": True, **properties}
-    return Producer(settings, logger=logging.getLogger("events"))
+    return Producer(settings, logger=_log)
 
 
 def group_offsets(servers: str, group: str, written: Written) -> dict[int, tuple[int, str]]:
     """Where a group stands, by partition, with its metadata; what it has not committed is left out."""
-    from confluent_kafka import ConsumerGroupTopicPartitions
+    # By a consumer: the admin client's call crashes the process where the group's coordinator is on its way.
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": group}, logger=_log)
+    found: list[TopicPartition] = []
 
-    admin = AdminClient({"bootstrap.servers": servers})
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(written.topic, number) for number in written.classes])
-    found = admin.list_consumer_group_offsets([asked])[group].result(ENOUGH_S).topic_partitions
+    def is_told() -> bool:
+        try:
+            found[:] = consumer.committed([TopicPartition(written.topic, number) for number in written.classes], 5)
+        except KafkaException as error:
+            if error.args[0].code() not in _ON_ITS_WAY:
+                raise
+        return bool(found)
+
+    try:
+        wait_until(is_told, ENOUGH_S, f"the offsets of {group}")
+    finally:
+        consumer.close()
     return {at.partition: (at.offset, at.metadata or "") for at in found if at.offset >= 0}

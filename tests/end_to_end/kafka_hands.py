@@ -27,18 +27,21 @@ def move_group(written: Written, group: str, offsets: Mapping[int, int]) -> None
     """Set a group's offsets by hand, as an operator's tool does: with nothing beside them."""
     places = [TopicPartition(written.topic, number, offset) for number, offset in offsets.items()]
     asked = ConsumerGroupTopicPartitions(group, places)
-    admin(written).alter_consumer_group_offsets([asked])[group].result(ENOUGH_S)
+    hands = admin(written)  # named, as everywhere here: a client must outlive its futures
+    hands.alter_consumer_group_offsets([asked])[group].result(ENOUGH_S)
 
 
 def delete_group(written: Written, group: str) -> None:
     """Let a group's offsets go, as Kafka does by itself a week after the last commit."""
-    admin(written).delete_consumer_groups([group])[group].result(ENOUGH_S)
+    hands = admin(written)
+    hands.delete_consumer_groups([group])[group].result(ENOUGH_S)
 
 
 def delete_records(written: Written, before: Mapping[int, int]) -> None:
     """Let the records below an offset go, as retention does."""
     places = [TopicPartition(written.topic, number, offset) for number, offset in before.items()]
-    for deleted in admin(written).delete_records(places).values():
+    hands = admin(written)
+    for deleted in hands.delete_records(places).values():
         deleted.result(ENOUGH_S)
 
 
@@ -53,9 +56,13 @@ def recreate(written: Written) -> Written:
 def add_partitions(written: Written, count: int) -> None:
     """Let a topic have so many partitions in all."""
     hands = admin(written)
-    hands.create_partitions([NewPartitions(written.topic, count)])[written.topic].result(ENOUGH_S)
-    found = lambda: len(hands.list_topics(written.topic, timeout=ENOUGH_S).topics[written.topic].partitions)  # noqa: E731
-    wait_until(lambda: found() == count, ENOUGH_S, f"{count} partitions")
+    wanted = NewPartitions(written.topic, count)
+    hands.create_partitions([wanted])[written.topic].result(ENOUGH_S)
+
+    def are_there() -> bool:
+        return len(hands.list_topics(written.topic, timeout=ENOUGH_S).topics[written.topic].partitions) == count
+
+    wait_until(are_there, ENOUGH_S, f"{count} partitions")
     for number in range(len(written.classes), count):
         written.classes[number] = []
 
@@ -63,9 +70,8 @@ def add_partitions(written: Written, count: int) -> None:
 def allow(written: Written, user: str, *, topics: list[str], groups: list[str]) -> None:
     """Let a user read topics and groups; whoever logs in is forbidden everything else."""
     named = [(ResourceType.TOPIC, name) for name in topics] + [(ResourceType.GROUP, name) for name in groups]
-    wanted = [
-        AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation.READ, AclPermissionType.ALLOW)
-        for kind, name in named
-    ]
-    for made in admin(written).create_acls(wanted).values():
+    read = (f"User:{user}", "*", AclOperation.READ, AclPermissionType.ALLOW)
+    wanted = [AclBinding(kind, name, ResourcePatternType.LITERAL, *read) for kind, name in named]
+    hands = admin(written)
+    for made in hands.create_acls(wanted).values():
         made.result(ENOUGH_S)

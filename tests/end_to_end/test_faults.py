@@ -15,7 +15,7 @@ from tests.end_to_end.bench import Bench, Done
 from tests.end_to_end.events import Written, append, event, group_offsets, topic
 
 AT_ONCE = 4
-KEY_WORDS = "Mend ARIZE_API_KEY and ARIZE_SPACE_ID; the next run sends it again"
+KEY_WORDS = "Mend ARIZE_API_KEY, ARIZE_SPACE_ID and the address; the next run sends it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +151,56 @@ def told(bench: Bench, ten: Written, what: str, fault: Fault) -> Story:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def stories(bench: Bench, ten: Written) -> Iterator[Stories]:
     slow_first = {"429 six times": LASTING["429 six times"], **LASTING, **PASSING}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {what: pool.submit(told, bench, ten, what, fault) for what, fault in slow_first.items()}
+
+
+def test_a_part_is_sent_again_once_a_run_and_twice_in_all_and_then_waits_for_a_person(
+    bench: Bench, ten: Written
+) -> None:
+    name = bench.pipeline("fault-doubt", ten.topic)
+    bench.arize.script("status", status=503, store=True, times=3, model=name)
+    first, second, third = bench.run(name), bench.run(name), bench.run(name)
+    assert [run.code for run in (first, second, third)] == [1, 3, 3]
+    assert bench.sends(name) == [("v1", 503)] * 3
+    assert "docs/runbook.md#delivery-held" in second.said
+    (waiting,) = bench.sluice("status", name).found["waiting"]
+    assert waiting["parts"] == [{"deliveries": 3, "last": "no known outcome: HTTP 503"}]
+    word = ("--entry", "1", "--part", "0", "delivered", "--reason", "it is there")
+    assert bench.sluice("resolve", name, *word).code == 0
+    bench.finished(name)
+    assert bench.ids(name) == sorted(ten.good * 3)
+    assert bench.books(name).outcomes(1, 0) == ["accepted"] * 3
+
+
+def test_one_version_that_is_refused_does_not_keep_the_other_back(bench: Bench, flights: Written) -> None:
+    name = bench.pipeline("fault-one-version", flights.topic)
+    bench.arize.script("status", status=400, model=name, version="v1")
+    refused = bench.run(name)
+    assert refused.code == 1
+    assert bench.sends(name) == [("v1", 400), ("v2", 200)]
+    books = bench.books(name)
+    assert (books.outcomes(1, 0), books.outcomes(1, 1)) == (["refused"], ["accepted"])
+    bench.finished(name)
+    assert bench.ids(name) == flights.good
+    bench.books(name).audit_delivered()
+
+
+def test_where_nobody_listens_nothing_is_in_doubt(bench: Bench, ten: Written) -> None:
+    name = bench.pipeline("fault-nobody-listens", ten.topic, limits={"send_timeout_seconds": 5})
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        command = bench.start("run", name, ARIZE_API_PORT=str(port))
+        wait_until(lambda: "refused" in bench.books(name).outcomes(1, 0), 60, "a first refusal")
+        command.kill()
+        assert command.done().code == -9
+    bench.finished(name)
+    assert bench.ids(name) == ten.good
+    assert bench.sends(name) == [("v1", 200)]
 
 
 @pytest.mark.parametrize("what", PASSING)
@@ -196,6 +241,7 @@ def check_arrived(bench: Bench, ten: Written, story: Story, times: int) -> None:
     doubtful = [number for number, kind in enumerate(books.outcomes(1, 0)) if kind == "unknown"]
     named = [words for words in (*story.met.lines, *story.after.lines) if words[0] == "delivery.ambiguous"]
     assert [words[3] for words in named] == [f"delivery={number}" for number in doubtful]
+    assert bench.doubted(story.name) == ([(1, 0)] if doubtful else [])
     if times > 1:
         assert doubtful, "rows are there twice, and no send of theirs is without a known outcome"
 
@@ -206,47 +252,3 @@ def test_a_fault_leaves_no_more_than_one_window_in_doubt(stories: Stories) -> No
         met = stories[what].result().met
         assert met.steps[-1] == "run.recorded"
         assert "group.committing" not in met.steps, what
-
-
-def test_a_part_is_sent_again_once_a_run_and_twice_in_all_and_then_waits_for_a_person(
-    bench: Bench, ten: Written
-) -> None:
-    name = bench.pipeline("fault-doubt", ten.topic)
-    bench.arize.script("status", status=503, store=True, times=3, model=name)
-    first, second, third = bench.run(name), bench.run(name), bench.run(name)
-    assert [run.code for run in (first, second, third)] == [1, 3, 3]
-    assert bench.sends(name) == [("v1", 503)] * 3
-    assert "docs/runbook.md#delivery-held" in second.said
-    (waiting,) = bench.sluice("status", name).found["waiting"]
-    assert waiting["parts"] == [{"deliveries": 3, "last": "no known outcome: HTTP 503"}]
-    assert bench.sluice("resolve", name, "--entry", "1", "--part", "0", "delivered", "--reason", "it is there").code == 0
-    bench.finished(name)
-    assert bench.ids(name) == sorted(ten.good * 3)
-    assert bench.books(name).outcomes(1, 0) == ["accepted"] * 3
-
-
-def test_one_version_that_is_refused_does_not_keep_the_other_back(bench: Bench, flights: Written) -> None:
-    name = bench.pipeline("fault-one-version", flights.topic)
-    bench.arize.script("status", status=400, model=name, version="v1")
-    refused = bench.run(name)
-    assert refused.code == 1
-    assert bench.sends(name) == [("v1", 400), ("v2", 200)]
-    books = bench.books(name)
-    assert (books.outcomes(1, 0), books.outcomes(1, 1)) == (["refused"], ["accepted"])
-    bench.finished(name)
-    assert bench.ids(name) == flights.good
-    bench.books(name).audit_delivered()
-
-
-def test_where_nobody_listens_nothing_is_in_doubt(bench: Bench, ten: Written) -> None:
-    name = bench.pipeline("fault-nobody-listens", ten.topic, limits={"send_timeout_seconds": 5})
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port = nobody.getsockname()[1]
-        command = bench.start("run", name, ARIZE_API_PORT=str(port))
-        wait_until(lambda: "refused" in bench.books(name).outcomes(1, 0), 60, "a first refusal")
-        command.kill()
-        assert command.done().code == -9
-    bench.finished(name)
-    assert bench.ids(name) == ten.good
-    assert bench.sends(name) == [("v1", 200)]

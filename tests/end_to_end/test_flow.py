@@ -39,7 +39,7 @@ class Deployed:
     bench: Bench
 
     def trigger(self, **variables: str) -> str:
-        return self.api.trigger(self.deployment, **variables)
+        return self.api.trigger(self.deployment, None, **variables)
 
     def ended(self, run_id: str) -> dict[str, Any]:
         return self.api.wait_for(run_id, deadline_s=RUN_S)

@@ -1,4 +1,4 @@
-"""The schedule alone recovers from a killed worker and engine: minutes long, as heartbeats are. `make races` runs it."""
+"""The schedule alone recovers from a killed worker and run: minutes long, as heartbeats are. `make races` runs it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ RECOVERED_S = 480.0
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[PrefectServer]:
     with running_prefect(tmp_path / "prefect") as running:
+        running.make_pool()
         running.watch_heartbeats()
         yield running
 

@@ -16,7 +16,7 @@ from tests.end_to_end.kafka_hands import delete_group, move_group
 @pytest.fixture
 def thirty(bench: Bench) -> Written:
     """Thirty good events in one partition."""
-    made = topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=1)
+    made = topic(bench.servers, partitions=1)
     append(made, 0, [event(number) for number in range(30)])
     return made
 
@@ -43,10 +43,13 @@ def stopped(done: Done, error: str, *says: str) -> None:
 
 
 @pytest.mark.parametrize("offset", [7, 25])
-def test_a_group_that_was_moved_by_hand_stops_the_run_and_is_set_back(bench: Bench, thirty: Written, offset: int) -> None:
+def test_a_group_that_was_moved_by_hand_stops_the_run_and_is_set_back(
+    bench: Bench, thirty: Written, offset: int
+) -> None:
     name = twenty_of(bench, f"group-moved-{offset}", thirty)
     move_group(thirty, name, {0: offset})
-    moved = f"The group {name} stands at {thirty.topic}[0] offset {offset}, where this ledger never put it (it stands at 20)"
+    where = f"{thirty.topic}[0] offset {offset}, where this ledger never put it (it stands at 20)"
+    moved = f"The group {name} stands at {where}"
     stopped(bench.run(name), "group-moved", moved, "sluice realign FILE --to ledger", "or --to group")
     stopped(bench.sluice("plan", name), "group-moved", moved)
     assert bench.sluice("status", name).found["partitions"][0]["committed"] == offset
@@ -59,7 +62,9 @@ def test_a_group_that_was_moved_by_hand_stops_the_run_and_is_set_back(bench: Ben
     assert stands(name, thirty) == 30
 
 
-def test_a_group_that_was_moved_ahead_can_be_followed_and_what_is_skipped_is_told(bench: Bench, thirty: Written) -> None:
+def test_a_group_that_was_moved_ahead_can_be_followed_and_what_is_skipped_is_told(
+    bench: Bench, thirty: Written
+) -> None:
     name = twenty_of(bench, "group-followed", thirty)
     move_group(thirty, name, {0: 25})
     aligned = bench.sluice("realign", name, "--to", "group", "--reason", "the rest was sent by hand")
@@ -80,7 +85,7 @@ def test_the_ledger_does_not_go_back_to_a_group(bench: Bench, thirty: Written) -
     entries = bench.books(name).entries
     done = bench.sluice("realign", name, "--to", "group")
     assert done.code == 2
-    assert f"The group stands at {thirty.topic}[0] offset 7, outside 20..30: the ledger only goes forward" in done.said
+    assert f"The group stands at {thirty.topic}[0] offset 7, outside 20..30; it only goes forward" in done.said
     assert bench.books(name).entries == entries
 
 
@@ -120,13 +125,16 @@ def test_a_group_whose_offsets_are_gone_is_mended_without_a_word(bench: Bench, t
 def test_a_renamed_pipeline_does_not_take_the_group_of_its_former_self(bench: Bench, thirty: Written) -> None:
     name = twenty_of(bench, "group-before", thirty)
     renamed = bench.pipeline("group-after", thirty.topic, source={"kafka": {"group": name}})
-    stopped(bench.run(renamed), "group-of-another-ledger", f"The group {name} at {thirty.topic}[0] offset 20 belongs to another")
+    taken = f"The group {name} at {thirty.topic}[0] offset 20 belongs to another ledger"
+    stopped(bench.run(renamed), "group-of-another-ledger", taken)
     assert list(bench.books(renamed).store.keys(f"ledger/{renamed}/entries/")) == []
     assert bench.ids(renamed) == []
     bench.finished(name)
 
 
-def test_a_group_that_another_consumer_left_is_taken_up_only_where_the_file_says_so(bench: Bench, thirty: Written) -> None:
+def test_a_group_that_another_consumer_left_is_taken_up_only_where_the_file_says_so(
+    bench: Bench, thirty: Written
+) -> None:
     name = bench.pipeline("group-taken-up", thirty.topic)
     move_group(thirty, name, {0: 12})
     stopped(bench.run(name), "group-moved", "and this new pipeline would start at 0", "Set source.kafka.start to group")
@@ -140,9 +148,8 @@ def test_a_group_with_live_members_stops_the_run_and_what_was_delivered_stays_de
     bench: Bench, thirty: Written
 ) -> None:
     name = twenty_of(bench, "group-in-use", thirty)
-    consumer = Consumer(
-        {"bootstrap.servers": thirty.servers, "group.id": name, "enable.auto.commit": False}, logger=logging.getLogger("events")
-    )
+    settings = {"bootstrap.servers": thirty.servers, "group.id": name, "enable.auto.commit": False}
+    consumer = Consumer(settings, logger=logging.getLogger("events"))
     consumer.subscribe([thirty.topic])
     wait_until(lambda: consumer.poll(0.1) is not None or bool(consumer.assignment()), ENOUGH_S, "its membership")
     done = bench.run(name)

@@ -1,4 +1,4 @@
-"""Two runs of one pipeline at once: whatever each does when, every offset is in one entry, and every row arrives once."""
+"""Two runs of one pipeline at once: whatever each does when, every offset is in one entry, every row arrives once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from deployments.local.processes import wait_until
 from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import Written, append, event, everything, group_offsets, topic
+from tests.end_to_end.events import Written, append, event, group_offsets, topic
 
 ENOUGH_S = 60.0
 
@@ -73,7 +73,9 @@ def test_a_run_that_meets_another_ones_shorter_window_plans_again(bench: Bench, 
 
 
 @pytest.mark.parametrize("step", ["ledger.taken", "window.sealed_by_another"])
-def test_a_run_that_is_killed_when_it_meets_another_one_loses_nothing(bench: Bench, flights: Written, step: str) -> None:
+def test_a_run_that_is_killed_when_it_meets_another_one_loses_nothing(
+    bench: Bench, flights: Written, step: str
+) -> None:
     name = bench.pipeline(f"two-killed-{step.replace('.', '-').replace('_', '-')}", flights.topic)
     slow = bench.start("run", name, pause="window.staged:1", drill=f"{step}:1")
     slow.until_it_stops()
@@ -105,7 +107,8 @@ def test_a_sender_whose_time_ran_out_before_it_sent_does_not_send(bench: Bench, 
     late.until_it_stops()
     bench.pipeline(name, flights.topic)
     second = bench.finished(name)
-    assert [words[1:4] for words in second.lines if words[0] == "delivery.ambiguous"] == [["entry=1", "part=0", "delivery=0"]]
+    (doubted,) = [words for words in second.lines if words[0] == "delivery.ambiguous"]
+    assert doubted[1:4] == ["entry=1", "part=0", "delivery=0"]
     late.go_on()
     done = late.done()
     assert done.code == 0, done.err
@@ -127,40 +130,36 @@ def test_a_run_that_was_sending_when_it_was_stopped_writes_down_what_it_saw(benc
     books = bench.books(name)
     assert books.outcomes(1, 0) == ["accepted", "accepted"]
     assert [item["intent"]["resends"] for item in books.deliveries(1, 0)] == [0, 1]
-    (first_part, *_), entry = books.sealed[1]["parts"], books.sealed[1]
-    again = [id_ for item in entry["ranges"] for id_ in flights.good_in(item["partition"], item["start"], item["stop"], "v1")]
-    assert len(again) == first_part["rows"]
+    again = flights.good_of(books.sealed[1], "v1")
+    assert len(again) == books.sealed[1]["parts"][0]["rows"]
     assert bench.ids(name) == sorted([*flights.good, *again])
 
 
-def test_four_runs_that_start_together_share_the_work(bench: Bench) -> None:
-    written = everything(topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=3), count=60)
-    name = bench.pipeline("two-times-two", written.topic, limits={"max_records": 30})
+def test_four_runs_that_start_together_share_the_work(bench: Bench, flights: Written) -> None:
+    name = bench.pipeline("two-times-two", flights.topic, limits={"max_records": 40})
     commands = [bench.start("run", name) for _ in range(4)]
     done = [command.done() for command in commands]
     assert [(item.code, item.said) for item in done] == [(0, "")] * 4
     assert "delivery.ambiguous" not in [step for item in done for step in item.steps]
-    check(bench, name, written)
+    check(bench, name, flights)
 
 
-def test_runs_on_disjoint_partitions_share_the_ledger(bench: Bench) -> None:
+def test_runs_on_disjoint_partitions_share_the_ledger(bench: Bench, flights: Written) -> None:
     """The file says which partitions; two machines with two versions of one file run at once."""
-    written = everything(topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=2), count=60)
     name = "two-disjoint"
-    halves = {number: {"kafka": {"topics": [written.topic], "group": name, "partitions": [number]}} for number in (0, 1)}
-    bench.pipeline(name, written.topic, source=halves[0], limits={"max_records": 30})
+    bench.pipeline(name, flights.topic, source={"kafka": {"partitions": [0]}}, limits={"max_records": 60})
     first = bench.start("run", name, pause="window.staged:1")
     first.until_it_stops()
-    bench.pipeline(name, written.topic, source=halves[1], limits={"max_records": 30})
+    bench.pipeline(name, flights.topic, source={"kafka": {"partitions": [1]}}, limits={"max_records": 60})
     second = bench.finished(name)
-    assert bench.ids(name) == written.good_in(1, 0, written.ends[1])
+    assert bench.ids(name) == flights.good_in(1, 0, flights.ends[1])
     first.go_on()
     done = first.done()
     assert done.code == 0, done.err
     assert partitions(done) == {0}
     assert partitions(second) == {1}
     assert "window.sealed_by_another" not in done.steps
-    check(bench, bench.pipeline(name, written.topic), written)
+    check(bench, bench.pipeline(name, flights.topic), flights)
 
 
 def partitions(done: Done) -> set[int]:
@@ -168,7 +167,7 @@ def partitions(done: Done) -> set[int]:
 
 
 def test_events_that_arrive_during_a_run_are_the_next_runs(bench: Bench) -> None:
-    written = topic(bench.environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"], partitions=1)
+    written = topic(bench.servers, partitions=1)
     append(written, 0, [event(number) for number in range(5)])
     name = bench.pipeline("two-growing", written.topic)
     slow = bench.start("run", name, pause="run.planned:1")

@@ -83,11 +83,11 @@ def _watch_over(connection: socket.socket, launcher: str) -> NoReturn:
 
 
 def _outcome(connection: socket.socket, pid: int) -> int:
-    watched = os.pidfd_open(pid)
+    watched, asking = os.pidfd_open(pid), connection.fileno()
     while True:
         # A stop is no end, so a descriptor does not tell of it: it is looked for now and then.
-        ready, _, _ = select.select([watched, connection], [], [], 0.02)
-        if connection in ready:
+        ready, _, _ = select.select([watched, asking], [], [], 0.02)
+        if asking in ready:
             os.kill(pid, signal.SIGKILL)
         found, status = os.waitpid(pid, os.WUNTRACED | (0 if ready else os.WNOHANG))
         if found and not os.WIFSTOPPED(status):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sluice.errors import LedgerDamaged, LedgerMoved, StoreUnavailable, WindowHeld
@@ -266,7 +268,7 @@ def staged(store: MemoryStore, kind: str, text: str, content: str) -> entries.St
 def test_a_file_is_swept_only_below_the_position_and_only_if_nobody_names_it(
     store: MemoryStore, ledger: Ledger
 ) -> None:
-    named = {
+    named: dict[str, Any] = {
         kind: staged(store, folder, "a[0] 0..4", "a")
         for kind, folder in (("staged", "staged"), ("rejected", "rejected"), ("raw", "held"))
     }

@@ -1,0 +1,363 @@
+"""One contract for every store: a directory, a real S3 server, and moto.
+
+moto answers what S3 answers, but checks no signature and no checksum, and its conditional writes race: these tests run
+on the directory and on SeaweedFS alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from deployments.local.ports import LOOPBACK, free_port
+from sluice.errors import BucketMissing, StoreIgnoresConditions, StoreRefused, StoreUnavailable, WrongSettings
+from sluice.ledger import Ledger
+from sluice.store import Store, open_store, probe
+from sluice.store.directory import DirectoryStore
+from sluice.store.s3 import S3Store
+from tests.parts import genesis, window
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from deployments.local.seaweedfs import SeaweedFS
+
+WRITERS = 16
+BUCKET = "sluice"
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client(f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def client(url: str, key: str = "key", secret: str = "secret", **config: Any) -> S3Client:
+    quick = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}, **config)
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        config=quick,
+    )
+
+
+def seaweed_client(seaweedfs: SeaweedFS) -> S3Client:
+    return client(seaweedfs.endpoint_url, seaweedfs.access_key, seaweedfs.secret_key)
+
+
+def make(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Make a store of a kind, empty."""
+    if kind == "directory":
+        return DirectoryStore(tmp_path / "store")
+    prefix = f"{uuid.uuid4().hex}/deep"
+    if kind == "moto":
+        return S3Store(BUCKET, prefix, client(request.getfixturevalue("moto_url")))
+    seaweedfs: SeaweedFS = request.getfixturevalue("seaweedfs")
+    return S3Store(seaweedfs.bucket, prefix, seaweed_client(seaweedfs))
+
+
+@pytest.fixture(params=["directory", "moto", "seaweedfs"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return make(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["directory", "seaweedfs"])
+def real_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return make(request.param, request, tmp_path)
+
+
+def a_file(tmp_path: Path, data: bytes) -> tuple[Path, str]:
+    file = tmp_path / uuid.uuid4().hex
+    file.write_bytes(data)
+    return file, hashlib.sha256(data).hexdigest()
+
+
+# ── writing once
+
+
+def test_what_is_put_is_read_back(store: Store) -> None:
+    assert store.put_once("a/b", b"one") == b"one"
+    assert store.read("a/b") == b"one"
+
+
+def test_the_first_put_holds_and_the_second_is_shown_it(store: Store) -> None:
+    store.put_once("a/b", b"one")
+    assert store.put_once("a/b", b"two") == b"one"
+    assert store.read("a/b") == b"one"
+
+
+def test_a_writer_that_repeats_its_put_finds_itself(store: Store) -> None:
+    assert store.put_once("a/b", b"one") == b"one"
+    assert store.put_once("a/b", b"one") == b"one"
+
+
+def test_an_empty_object_is_an_object(store: Store) -> None:
+    assert store.put_once("a/b", b"") == b""
+    assert store.read("a/b") == b""
+    assert store.put_once("a/b", b"two") == b""
+
+
+def test_a_file_is_put_once_and_one_that_is_there_is_left_alone(store: Store, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5_000
+    store.put_file_once("a/file", *a_file(tmp_path, data))
+    store.put_file_once("a/file", *a_file(tmp_path, b"shorter, from a zombie"))
+    assert store.fetch("a/file", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == data
+
+
+def test_an_object_that_was_deleted_may_be_put_again(store: Store) -> None:
+    store.put_once("a/b", b"one")
+    store.delete("a/b")
+    store.delete("a/b")
+    assert store.read("a/b") is None
+    assert store.put_once("a/b", b"two") == b"two"
+
+
+def test_a_store_that_honours_conditions_passes_the_probe_again_and_again(store: Store) -> None:
+    for _ in range(3):
+        probe(store)
+
+
+def test_of_sixteen_writers_of_one_key_exactly_one_wins_and_all_see_it(real_store: Store) -> None:
+    for number in range(5):
+        seen, mine = race(real_store, f"race/{number}")
+        assert len(set(seen)) == 1
+        assert sum(found == data for found, data in zip(seen, mine, strict=True)) == 1
+        assert real_store.read(f"race/{number}") == seen[0]
+
+
+def race(store: Store, key: str) -> tuple[list[bytes], list[bytes]]:
+    start = threading.Barrier(WRITERS)
+    mine = [uuid.uuid4().hex.encode() for _ in range(WRITERS)]
+
+    def put(data: bytes) -> bytes:
+        start.wait(30)
+        return store.put_once(key, data)
+
+    with ThreadPoolExecutor(WRITERS) as writers:
+        return list(writers.map(put, mine)), mine
+
+
+def test_sixteen_runs_that_append_at_once_leave_one_chain_with_all_of_them(real_store: Store) -> None:
+    Ledger(real_store, "flights").begin(genesis({"a": dict.fromkeys(range(WRITERS), 0)}))
+    runs = [Ledger(real_store, "flights").load() for _ in range(WRITERS)]
+    with ThreadPoolExecutor(WRITERS) as threads:
+        numbers = list(threads.map(lambda at: runs[at].seal(window(f"a[{at}] 0..4")), range(WRITERS)))
+    assert sorted(numbers) == list(range(1, WRITERS + 1))
+    assert Ledger(real_store, "flights").load().state.next_number == WRITERS + 1
+
+
+def test_sixteen_runs_that_seal_the_same_window_make_one_entry(real_store: Store) -> None:
+    Ledger(real_store, "flights").begin(genesis({"a": {0: 0}}))
+    runs = [Ledger(real_store, "flights").load() for _ in range(WRITERS)]
+    with ThreadPoolExecutor(WRITERS) as threads:
+        numbers = list(threads.map(lambda run: run.seal(window("a[0] 0..4")), runs))
+    assert set(numbers) == {1}
+    assert len(list(real_store.keys("ledger/flights/entries/"))) == 2
+
+
+# ── reading
+
+
+def test_what_is_not_there_is_none(store: Store, tmp_path: Path) -> None:
+    store.put_once("a/bc", b"one")
+    assert store.read("a/b") is None
+    assert store.stat("a/b") is None
+    assert not store.fetch("a/b", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_listing_is_in_order_and_begins_behind_a_key_that_need_not_exist(store: Store) -> None:
+    # Not asked: a name that is an object and a folder (a directory cannot), `a/1` beside `a-1` (SeaweedFS sorts names
+    # of folders), what is behind a folder without its slash (SeaweedFS leaves the folder out).
+    keys = ["p/a/1", "p/a/2", "p/b", "p/b.json", "p/c/d/e", "q/a", "p2/a"]
+    for key in keys:
+        store.put_once(key, b"x")
+    mine = sorted(key for key in keys if key.startswith("p/"))
+    assert list(store.keys("p/")) == mine
+    for after in ["", "p/", "p/a/", "p/a/0", "p/a/1", "p/aa", "p/b.json", "p/c/d/e", "p/z", "o", "q"]:
+        assert list(store.keys("p/", after)) == [key for key in mine if key > after], after
+
+
+def test_a_prefix_may_end_in_the_middle_of_a_name(store: Store) -> None:
+    for key in ("p/0001.a", "p/0002.a", "p/0011.a"):
+        store.put_once(key, b"x")
+    assert list(store.keys("p/000")) == ["p/0001.a", "p/0002.a"]
+    assert list(store.keys("nothing/")) == []
+    assert list(store.keys("p/0003")) == []
+
+
+@pytest.mark.parametrize("kind", ["directory", "moto"])
+def test_a_listing_goes_on_behind_its_first_thousand(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    store = make(kind, request, tmp_path)
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(lambda number: store.put_once(f"p/{number:04}", b"x"), range(1005)))
+    assert list(store.keys("p/")) == [f"p/{number:04}" for number in range(1005)]
+    assert list(store.keys("p/", after="p/1001")) == ["p/1002", "p/1003", "p/1004"]
+
+
+def test_the_stores_clock_and_its_time_stamps_agree_within_the_stated_error(store: Store) -> None:
+    before = store.now_s()
+    store.put_once("a/b", b"one!")
+    after = store.now_s()
+    found = store.stat("a/b")
+    assert found is not None
+    assert found.size == 4
+    assert before - store.clock_error_s <= found.modified_s <= after + store.clock_error_s
+    assert before <= after
+
+
+def test_writing_again_in_vain_does_not_touch_the_time_stamp(store: Store) -> None:
+    store.put_once("a/b", b"one")
+    first = store.stat("a/b")
+    store.put_once("a/b", b"two")
+    assert store.stat("a/b") == first
+
+
+def test_the_clocks_own_samples_are_no_objects(store: Store) -> None:
+    store.now_s()
+    assert list(store.keys("")) == []
+
+
+# ── what goes wrong
+
+
+def test_a_store_that_ignores_conditions_is_found_out(store: Store) -> None:
+    class Overwrites:
+        """A store that overwrites, as an S3 server that does not know If-None-Match does. Leaves out all else."""
+
+        def put_once(self, key: str, data: bytes) -> bytes:
+            store.delete(key)
+            return store.put_once(key, data)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+    with pytest.raises(StoreIgnoresConditions, match="overwrote"):
+        probe(Overwrites())  # type: ignore[arg-type]
+
+
+S3_CALLS: list[Callable[[Store], object]] = [
+    lambda store: store.put_once("a", b"x"),
+    lambda store: store.read("a"),
+    lambda store: store.stat("a"),
+    lambda store: list(store.keys("a")),
+    lambda store: store.delete("a"),
+    lambda store: store.now_s(),
+    lambda store: store.fetch("a", Path("/nowhere")),
+]
+
+
+@pytest.mark.parametrize("call", range(len(S3_CALLS)))
+def test_a_server_that_does_not_answer_is_unavailable_and_found_so_in_time(call: int) -> None:
+    store = S3Store(BUCKET, "", client(f"http://{LOOPBACK}:{free_port()}"))
+    with pytest.raises(StoreUnavailable):
+        S3_CALLS[call](store)
+
+
+@pytest.mark.parametrize("call", range(len(S3_CALLS)))
+def test_a_wrong_secret_is_refused(call: int, seaweedfs: SeaweedFS) -> None:
+    store = S3Store(seaweedfs.bucket, "", client(seaweedfs.endpoint_url, seaweedfs.access_key, "wrong"))
+    with pytest.raises(StoreRefused):
+        S3_CALLS[call](store)
+
+
+@pytest.mark.parametrize("kind", ["moto", "seaweedfs"])
+def test_a_bucket_that_does_not_exist_is_named(kind: str, request: pytest.FixtureRequest) -> None:
+    opened = (
+        client(request.getfixturevalue("moto_url"))
+        if kind == "moto"
+        else seaweed_client(request.getfixturevalue("seaweedfs"))
+    )
+    store = S3Store("no-such-bucket", "", opened)
+    # SeaweedFS makes the bucket when one who may do all first writes to it.
+    writes: list[Callable[[Store], object]] = [probe] if kind == "moto" else []
+    calls: list[Callable[[Store], object]] = [S3_CALLS[1], S3_CALLS[3], *writes]
+    for call in calls:
+        with pytest.raises(BucketMissing):
+            call(store)
+
+
+def test_a_file_that_changed_on_its_way_is_not_taken(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
+    store = S3Store(seaweedfs.bucket, uuid.uuid4().hex, seaweed_client(seaweedfs))
+    file, _ = a_file(tmp_path, b"what was meant")
+    with pytest.raises(StoreUnavailable):
+        store.put_file_once("a", file, hashlib.sha256(b"something else").hexdigest())
+    assert store.read("a") is None
+
+
+def test_a_directory_without_a_parent_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(BucketMissing, match="nowhere"):
+        DirectoryStore(tmp_path / "nowhere" / "store")
+
+
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    (tmp_path / "store" / ".unfinished").rmdir()
+    (tmp_path / "store" / ".unfinished").write_bytes(b"no folder")
+    with pytest.raises(StoreUnavailable):
+        store.put_once("a/b", b"one")
+
+
+def test_a_writer_that_dies_before_it_links_leaves_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class PowerCutError(BaseException):
+        pass
+
+    def dies(*_: object) -> None:
+        raise PowerCutError
+
+    store = DirectoryStore(tmp_path / "store")
+    with monkeypatch.context() as patch:
+        patch.setattr("sluice.store.directory.os.link", dies)
+        patch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
+        with pytest.raises(PowerCutError):
+            store.put_once("a/b", b"half of")
+    assert list((tmp_path / "store" / ".unfinished").iterdir())
+    assert list(store.keys("")) == []
+    assert store.put_once("a/b", b"one") == b"one"
+
+
+def test_every_new_name_is_forced_to_the_disk_up_to_the_first_folder_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    flushed: list[Path] = []
+    monkeypatch.setattr("sluice.store.directory._flush", flushed.append)
+    store.put_once("a/b/c", b"one")
+    root = tmp_path / "store"
+    assert {root, root / "a", root / "a" / "b"} <= set(flushed)
+    flushed.clear()
+    store.put_once("a/b/d", b"one")
+    assert {path for path in flushed if path.is_dir()} == {root / "a" / "b"}
+
+
+# ── addresses
+
+
+def test_an_address_opens_the_store_that_it_names(tmp_path: Path) -> None:
+    for address in (f"{tmp_path}/one store", f"file://{tmp_path}/one%20store"):
+        assert repr(open_store(address)) == f"DirectoryStore('{tmp_path}/one store')"
+
+
+@pytest.mark.parametrize("address", ["", "s3://", "gs://bucket", "s3:bucket", "https://bucket"])
+def test_an_address_of_no_store_is_a_wrong_setting(address: str) -> None:
+    with pytest.raises(WrongSettings, match="SLUICE_STORE"):
+        open_store(address)
