@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import datetime
 from typing import Annotated, Any
@@ -46,6 +47,8 @@ def ingest(
 
 def run_pipeline(pipeline: str, options: RunOptions) -> RunReport:
     """Run a pipeline inside the flow that called, its verbs as tasks."""
+    # Prefect hands the lines of its extra loggers on, and leaves their level at the root's, which lets no step through.
+    logging.getLogger("sluice").setLevel(logging.INFO)
     settings = Settings.from_environment(os.environ)
     loaded = pipeline_called(pipeline, settings)
     with opened_run(loaded, settings, str(flow_run.id), options) as run, registered(run):

@@ -118,6 +118,7 @@ def test_a_run_delivers_names_itself_and_leaves_plan_and_ledger(deploy: Callable
     assert (again["state_type"], again["name"]) == ("COMPLETED", f"{flow.name} nothing new → 0 rows")
     _check_plan(flow, written)
     _check_ledger_page(flow, written)
+    _check_log(flow, run["id"])
     _check_no_canary(flow)
 
 
@@ -146,6 +147,19 @@ def _check_ledger_page(flow: Deployed, written: Written) -> None:
             assert row["committed_at"]
             assert row["receipt"]
     assert sum(row["staged"] for row in rows) == len(written.good)
+
+
+def _check_log(flow: Deployed, run_id: str) -> None:
+    """The steps are in the run's log, each with its range, and the links to its two artifacts."""
+
+    def lines() -> list[str]:
+        found = flow.api.ask("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200})
+        return [line["message"] for line in found]
+
+    # Logs are sent in batches, the last one when the process ends.
+    wait_until(lambda: any(line.startswith("group.committed") for line in lines()), 60, "the run's log")
+    assert any(line.startswith("window.sealed") and "[0] 0.." in line for line in lines())
+    assert len([line for line in lines() if "/v2/artifacts/artifact/" in line]) == 2
 
 
 def _check_no_canary(flow: Deployed) -> None:
