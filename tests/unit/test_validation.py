@@ -219,7 +219,7 @@ def send(client: ArizeClient, pipeline: Pipeline, frame: pl.DataFrame, version: 
         {"prediction_ts": None},
         {"prediction_ts": NOW_S * 1000},
         {"prediction_ts": NOW_S - 5 * YEAR_S - 60},
-        {"prediction_ts": LATEST + 600},
+        {"prediction_ts": LATEST + 86_400},  # a day: the suite may take its time between collecting and running this
         {"version": ""},
         {"version": "\x1f\u3000"},
         {"prediction_label": None, "prediction_score": None},
