@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sluice.errors import StagedFileDamaged
+from sluice.errors import StagedFileDamaged, StoreUnavailable
 from sluice.ledger.entries import StagedFile
 from sluice.ledger.keys import Keys
 from sluice.offsets import OffsetRange, Partition
@@ -109,7 +109,10 @@ class Staging:
 
     def _check_stored(self, staged: StagedFile) -> None:
         stored = self._store.stat(staged.key)
-        if stored is None or stored.size != staged.bytes:
+        if stored is None:
+            # A sweep takes the file of a window that others decided before this run woke up. It may never be sealed.
+            raise StoreUnavailable(f"{staged.key} was written and is gone")
+        if stored.size != staged.bytes:
             raise StagedFileDamaged(
                 f"{staged.key} is not in the store as it was written", "Look at the store; then run again"
             )

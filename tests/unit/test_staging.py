@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.errors import StagedFileDamaged
+from sluice.errors import StagedFileDamaged, StoreUnavailable
 from sluice.ledger.keys import Keys
 from sluice.offsets import OffsetRange, Partition
 from sluice.records import Record, Rejected
@@ -110,6 +110,13 @@ def test_a_store_that_kept_less_than_it_was_given_is_found_before_the_entry_is_s
     whole = store.put_once
     store.put_once = lambda key, data: whole(key, data[:-1])  # type: ignore[method-assign]
     with pytest.raises(StagedFileDamaged, match="not in the store as it was written"):
+        staging(store, tmp_path).stage(FRAME, FIRST)
+
+
+def test_a_file_that_was_swept_at_once_is_never_named_and_nothing_to_mend(store: MemoryStore, tmp_path: Path) -> None:
+    whole = store.put_once
+    store.put_once = lambda key, data: (whole(key, data), store.delete(key))[0]  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="is gone"):
         staging(store, tmp_path).stage(FRAME, FIRST)
 
 
