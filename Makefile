@@ -23,7 +23,7 @@ check: install ## lint, format, types, and which module may import which
 	@.venv/bin/lint-imports --no-logo
 
 races: install ## the long proofs: kills, races, leader changes
-	@$(PY) -m pytest tests -m long $(ARGS)
+	@$(PY) -m pytest tests -m long -o faulthandler_timeout=3600 $(ARGS)
 
 smoke: ## ten rows to the real Arize, if ARIZE_API_KEY and ARIZE_SPACE_ID are set
 	@if [ -n "$$ARIZE_API_KEY" ] && [ -n "$$ARIZE_SPACE_ID" ]; then \

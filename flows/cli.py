@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flows import cli_text
+from flows.cli_options import parser
 from sluice.errors import SluiceError, WrongUse
 
 _EXIT_CODES = {"done": 0, "failed": 1, "held": 3}
@@ -23,7 +24,7 @@ Printed = tuple[int, dict[str, Any], str]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser(COMMANDS).parse_args(arguments)
     if options.verbose:
         _log_steps()
     try:
@@ -171,57 +172,4 @@ def _opened(options: argparse.Namespace) -> Any:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sluice",
-        description="Move bounded windows of Kafka offsets into Arize AX, once, with proof.",
-        epilog="Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, plan, run, status):
-        added = _command(commands, command)
-        if command in (plan, run):
-            added.add_argument("--max-windows", type=_positive, help="windows to take at most")
-            added.add_argument(
-                "--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z"
-            )
-        if command is run:
-            added.add_argument("--no-prefect", action="store_true", help="run without a Prefect server: no artifacts")
-    resolving = _command(commands, resolve)
-    resolving.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
-    resolving.add_argument("--part", type=int, help="the part's number, with delivered and resend")
-    resolving.add_argument(
-        "verdict", choices=["deliver", "redo", "drop", "delivered", "resend"], help="see the runbook"
-    )
-    resolving.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
-    realigning = _command(commands, realign)
-    realigning.add_argument("--to", choices=["ledger", "group"], required=True, help="who is right")
-    realigning.add_argument("--reason", default="realigned to the group", help="kept in the ledger, with --to group")
-    return parser
-
-
-def _command(commands: Any, command: Callable[[argparse.Namespace], Printed]) -> argparse.ArgumentParser:
-    added: argparse.ArgumentParser = commands.add_parser(
-        command.__name__, help=command.__doc__, description=command.__doc__
-    )
-    added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in deployments/pipelines")
-    added.add_argument("--json", action="store_true", help="print one JSON object")
-    added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")
-    added.set_defaults(command=command)
-    return added
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
-def _moment(text: str) -> Any:
-    from datetime import datetime
-
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text} has no time zone: add Z, or +01:00")
-    return moment
+COMMANDS = {"check": check, "plan": plan, "run": run, "status": status, "resolve": resolve, "realign": realign}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.decoding.projection import Projection
-from sluice.pipeline_file import LoadedPipeline, find_pipeline, load_pipeline
+from sluice.pipeline import LoadedPipeline, find_pipeline, load_pipeline
 from sluice.settings import Settings
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from sluice.clock import Clock, timestamp
 from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 from sluice.ledger.deliveries import Deliveries, Delivery, Doubt, Intent, Note, Outcome
+from sluice.receipts import Answer, PartName, Receipt
 from sluice.steps import step
 
 RESENDS_IN_ALL = 2
@@ -18,58 +19,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
 
-class Answer(Protocol):
-    """What a destination says of one send.
-
-    `refused` is proven not accepted; `unknown` is everything in between, and is never taken for either.
-    """
-
-    @property
-    def kind(self) -> Literal["accepted", "refused", "unknown"]: ...
-    @property
-    def status(self) -> int | None: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def rows(self) -> int | None: ...
-    @property
-    def retry(self) -> bool:
-        """Whether a refused send may succeed later with nobody doing anything."""
-
-    @property
-    def error(self) -> type[SluiceError] | None:
-        """What a refusal is that a person must mend."""
-
-
 Send = Callable[[float], Answer]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartName:
-    """A part of an entry; `str()` is `entry 12 part 0`."""
-
-    entry: int
-    part: int
-
-    def __str__(self) -> str:
-        return f"entry {self.entry} part {self.part}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """The accepted delivery of a part.
-
-    Attributes:
-        sent: whether this run sent it; False where it was found accepted.
-        unknown: how many other deliveries of the part have no known outcome: so often more may it be counted.
-    """
-
-    entry: int
-    part: int
-    delivery: int
-    rows: int
-    sent: bool
-    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

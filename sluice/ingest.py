@@ -12,11 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sluice.delivery import PartName, Receipt
 from sluice.errors import Held, LedgerMoved, SluiceError
 from sluice.ledger.entries import Sealed
 from sluice.offsets import OffsetRange
 from sluice.planning import Plan
+from sluice.receipts import PartName, Receipt
 from sluice.report import Committed, RunReport, State, WindowReport
 
 Window = tuple[OffsetRange, ...]

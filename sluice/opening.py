@@ -13,15 +13,14 @@ from sluice.destinations.sdk import Outcome, SdkDestination, Target
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.parts import Parts, RunOptions
-from sluice.pipeline import Pipeline
-from sluice.pipeline_file import LoadedPipeline
+from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange
 from sluice.run import Run
 from sluice.settings import Settings
 from sluice.sources.kafka import KafkaSource
 from sluice.sources.kafka_reader import Reader
 from sluice.sources.limits import ReadLimits
-from sluice.store import open_store
+from sluice.stores.opening import open_store
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from sluice.clock import Clock
-from sluice.delivery import Answer
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pipeline import Pipeline
+from sluice.receipts import Answer
 from sluice.records import ReadRange
 from sluice.store import Store
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sluice.delivery import Receipt
 from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.offsets import Balance, OffsetRange, Partition, total
+from sluice.receipts import Receipt
 
 State = Literal["done", "held", "failed"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from sluice.errors import NothingToResolve, RealignNotPossible
-from sluice.group import group_offsets
 from sluice.ledger import OpenEntry, entries
 from sluice.ledger.deliveries import Outcome
 from sluice.offsets import GroupOffset, OffsetRange, Partition
@@ -64,10 +64,7 @@ def resolve_delivery(
 
 def realign_to_ledger(run: Run, standing: Standing) -> list[GroupOffset]:
     """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
-    offsets = group_offsets(standing.state, list(standing.partitions))
-    run.source.commit(offsets)
-    step("group.realigned", to="ledger", offsets=len(offsets))
-    return offsets
+    return run.mirror.set(standing)
 
 
 def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetRange, ...]:
@@ -79,12 +76,7 @@ def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetR
     skipped = _skippable(standing)
     skip = entries.Skip(written_at=run.now(), run=run.run_id, ranges=tuple(map(str, skipped)), reason=reason)
     run.ledger.append(skip, lambda state: all(state.position(item.partition).offset == item.start for item in skipped))
-    realign_to_ledger(
-        run,
-        Standing(
-            state=run.ledger.state, bounds=standing.bounds, partitions=standing.partitions, committed=standing.committed
-        ),
-    )
+    run.mirror.set(replace(standing, state=run.ledger.state))
     return skipped
 
 

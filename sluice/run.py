@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sluice.clock import timestamp
-from sluice.delivery import Deliverer, PartName, Receipt, Rules
+from sluice.delivery import Deliverer, Rules
 from sluice.errors import Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
-from sluice.group import ahead_of, check_group, group_offsets
 from sluice.ingest import Planned, Staged, Window
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.log import held_error
+from sluice.mirror import Mirror
 from sluice.outlook import Outlook, Standing
 from sluice.parts import Parts, RunOptions
-from sluice.pipeline_file import LoadedPipeline
+from sluice.pipeline import LoadedPipeline
 from sluice.planning import Plan, remainder
+from sluice.receipts import PartName, Receipt
 from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
 from sluice.sealing import Sealing
 from sluice.staging import Staging
 from sluice.steps import step
 from sluice.store import probe
+from sluice.unfinished import reports_of
 
 
 class Run:
@@ -32,13 +34,13 @@ class Run:
         self.run_id = run_id
         self.ledger = Ledger(parts.store, loaded.pipeline.name)
         self._loaded = loaded
-        self.source = parts.source
         self._parts = parts
         self._options = options or RunOptions()
         self.outlook = Outlook(loaded.pipeline, self.ledger, parts, run_id)
         self.staging = Staging(parts.store, self.ledger.keys, parts.scratch)
         self.sealing = Sealing(loaded, parts, self.ledger, self.staging, run_id)
         self.deliveries = Deliveries(parts.store, self.ledger.keys)
+        self.mirror = Mirror(parts.source, loaded.pipeline.source.kafka.group)
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
         self._deliverer = Deliverer(self.deliveries, rules, parts.clock, run_id)
@@ -79,11 +81,11 @@ class Run:
     def _planned(self, unfinished: tuple[WindowReport, ...], open_before: Mapping[int, OpenEntry]) -> Planned:
         standing = self.outlook.look(write=True)
         self.outlook.check(standing)
-        self._mend_group(standing)
+        self.mirror.mend(standing)
         # Delivered by a run that died before it could say so: this one says it. A group without any offset has expired,
         # which says nothing of what was told.
         offsets = {partition: at.offset for partition, at in standing.committed.items()}
-        reports = self._reports(open_before) if offsets else ()
+        reports = reports_of(open_before, self.deliveries) if offsets else ()
         untold = tuple(item for item in reports if item.is_delivered and not item.is_committed(offsets))
         return self._planned_from(standing, (*untold, *unfinished))
 
@@ -130,34 +132,12 @@ class Run:
             self._discard(number)
         self.ledger.settle(list(settled))
         partitions = [item for item in self.ledger.state.positions if self.outlook.is_ours(item)]
-        committed = self.source.committed(partitions)
-        check_group(self.ledger.state, self._group, committed, self.ledger.entry)
-        wanted = group_offsets(self.ledger.state, partitions)
-        forward = ahead_of(committed, wanted)
-        if forward:
-            step("group.committing", offsets=len(forward))
-            self.source.commit(forward)
-            step(
-                "group.committed",
-                group=self._group,
-                offsets=" ".join(f"{item.partition}:{item.offset}" for item in forward),
-            )
+        wanted = self.mirror.drive(self.ledger.state, partitions, self.ledger.entry)
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
-
-    def _mend_group(self, standing: Standing) -> None:
-        """Bring the group to where it should be by now, before anything is read: a run that died left it behind."""
-        behind = ahead_of(standing.committed, group_offsets(self.ledger.state, list(standing.partitions)))
-        if behind:
-            self.source.commit(behind)
-            step("group.mended", group=self._group, offsets=len(behind))
 
     def record(self, report: RunReport) -> None:
         """Log what was done; a flow adds its artifacts."""
         step("run.recorded", pipeline=report.pipeline, state=report.state, rows=report.rows_accepted)
-
-    @property
-    def _group(self) -> str:
-        return self.pipeline.source.kafka.group
 
     def prepare(self) -> None:
         """Try the store out, keep the pipeline file beside the ledger that it explains, and load that."""
@@ -183,38 +163,15 @@ class Run:
         """Return the entries that wait for delivery, after settling those that turn out to be delivered."""
         if not self.ledger.exists:
             return ()
-        reports = self._reports(self.ledger.state.open)
+        reports = reports_of(self.ledger.state.open, self.deliveries)
         self.ledger.settle([item.number for item in reports if item.is_delivered])
         return tuple(item for item in reports if not item.is_delivered and not item.entry.held)
-
-    def _reports(self, waiting: Mapping[int, OpenEntry]) -> tuple[WindowReport, ...]:
-        """Describe entries that earlier runs sealed, each with the receipts that there are."""
-        accepted = self.deliveries.accepted(waiting)
-        return tuple(
-            WindowReport(
-                number=number,
-                entry=item.entry,
-                sealed_here=False,
-                receipts=tuple(
-                    Receipt(
-                        entry=number,
-                        part=part,
-                        delivery=at.number,
-                        rows=item.entry.parts[part].rows,
-                        sent=False,
-                        unknown=at.unknown,
-                    )
-                    for part, at in sorted(accepted[number].items())
-                ),
-            )
-            for number, item in sorted(waiting.items())
-        )
 
     def _read(self, window: Window) -> list[ReadRange]:
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}
         epochs = {item: at.leader_epoch for item, at in positions.items() if at.leader_epoch is not None}
-        read = self.source.read(window, epochs)
-        ids = self.source.topic_ids(sorted({item.partition.topic for item in window}))
+        read = self._parts.source.read(window, epochs)
+        ids = self._parts.source.topic_ids(sorted({item.partition.topic for item in window}))
         for topic, topic_id in ids.items():
             if topic_id != self.ledger.state.topics[topic]:
                 raise TopicRecreated(

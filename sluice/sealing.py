@@ -10,8 +10,7 @@ from sluice.clock import timestamp
 from sluice.ledger import Ledger, entries
 from sluice.offsets import CountedRange
 from sluice.parts import Parts
-from sluice.pipeline import Pipeline
-from sluice.pipeline_file import LoadedPipeline
+from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange, Record
 from sluice.staging import Staging
 

@@ -15,10 +15,10 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_UI_URL
 
-from sluice.delivery import Receipt
 from sluice.ingest import Planned
 from sluice.ledger.entries import LedgerRange, StagedFile
 from sluice.planning import Backlog
+from sluice.receipts import Receipt
 from sluice.report import RunReport, WindowReport, summary
 from sluice.run import Run
 

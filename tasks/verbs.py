@@ -11,10 +11,10 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import task_run
 from prefect.tasks import Task, exponential_backoff
 
-from sluice.delivery import PartName, Receipt
 from sluice.errors import LedgerMoved, SluiceError
 from sluice.ingest import Planned, Staged, Window
 from sluice.ledger.entries import parse_ranges
+from sluice.receipts import PartName, Receipt
 from sluice.report import Committed, RunReport
 from sluice.run import Run
 from tasks.artifacts import publish_plan, publish_report

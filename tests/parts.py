@@ -15,8 +15,7 @@ from sluice.errors import DeliveryRefused, DestinationRefused, SluiceError, Stor
 from sluice.ledger import entries
 from sluice.offsets import Balance, Bounds, CountedRange, GroupOffset, OffsetRange, Partition
 from sluice.parts import Parts
-from sluice.pipeline import Pipeline
-from sluice.pipeline_file import LoadedPipeline, parse_pipeline
+from sluice.pipeline import LoadedPipeline, Pipeline, parse_pipeline
 from sluice.records import ReadRange, Record, RecordList, Rejected
 from sluice.store import Stat
 from sluice.windows import MappedWindow

@@ -17,7 +17,8 @@ from sluice.offsets import Balance, Bounds, Partition, total
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
 from sluice.sources.kafka import KafkaSource
-from sluice.store import Store, open_store
+from sluice.store import Store
+from sluice.stores.opening import open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sluice.ledger import Ledger, entries
 from sluice.ledger.deliveries import Deliveries
 from sluice.settings import Settings
-from sluice.store import open_store
+from sluice.stores.opening import open_store
 
 _EVERY_S = 0.3
 

@@ -21,9 +21,10 @@ from botocore.config import Config
 from deployments.local.ports import LOOPBACK, free_port
 from sluice.errors import BucketMissing, StoreIgnoresConditions, StoreRefused, StoreUnavailable, WrongSettings
 from sluice.ledger import Ledger
-from sluice.store import Store, open_store, probe
-from sluice.store.directory import DirectoryStore
-from sluice.store.s3 import S3Store
+from sluice.store import Store, probe
+from sluice.stores.directory import DirectoryStore
+from sluice.stores.opening import open_store
+from sluice.stores.s3 import S3Store
 from tests.parts import genesis, window
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ def test_a_writer_that_dies_before_it_links_leaves_no_object(tmp_path: Path, mon
 
     store = DirectoryStore(tmp_path / "store")
     with monkeypatch.context() as patch:
-        patch.setattr("sluice.store.directory.os.link", dies)
+        patch.setattr("sluice.stores.directory.os.link", dies)
         patch.setattr("pathlib.Path.unlink", lambda *_, **__: None)
         with pytest.raises(PowerCutError):
             store.put_once("a/b", b"half of")
@@ -340,7 +341,7 @@ def test_every_new_name_is_forced_to_the_disk_up_to_the_first_folder_that_was_th
 ) -> None:
     store = DirectoryStore(tmp_path / "store")
     flushed: list[Path] = []
-    monkeypatch.setattr("sluice.store.directory._flush", flushed.append)
+    monkeypatch.setattr("sluice.stores.directory._flush", flushed.append)
     store.put_once("a/b/c", b"one")
     root = tmp_path / "store"
     assert {root, root / "a", root / "a" / "b"} <= set(flushed)

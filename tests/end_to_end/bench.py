@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from deployments.local.arize import ArizeStandIn
-from sluice.store import open_store
+from sluice.stores.opening import open_store
 from tests.end_to_end.books import Books
 from tests.end_to_end.events import CANARY
 

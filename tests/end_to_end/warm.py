@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 IMPORTED = (
     *("flows.cli", "sluice.opening", "sluice.ingest", "sluice.forecast", "sluice.status", "sluice.resolution"),
-    *("sluice.windows", "sluice.staging", "sluice.store.s3", "sluice.destinations.sdk_sender"),
+    *("sluice.windows", "sluice.staging", "sluice.stores.s3", "sluice.destinations.sdk_sender"),
 )
 LAUNCHER = """#!{python} -IS
 import json, os, socket, sys

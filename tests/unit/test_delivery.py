@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from sluice.delivery import RESENDS_IN_ALL, TRIES_A_RUN, Deliverer, PartName, Receipt, Rules
+from sluice.delivery import RESENDS_IN_ALL, TRIES_A_RUN, Deliverer, Rules
 from sluice.errors import (
     DeliveryHeld,
     DeliveryRefused,
@@ -18,6 +18,7 @@ from sluice.errors import (
 )
 from sluice.ledger.deliveries import Deliveries, Intent, Note, Outcome
 from sluice.ledger.keys import Keys
+from sluice.receipts import PartName, Receipt
 from tests.parts import ACCEPTS, BUSY, DROPS, FORBIDS, REFUSES, TAKES_AND_DROPS, WRITTEN, MemoryStore, Said
 from tests.simulation import Process, World, WorldClock, pause
 

@@ -15,7 +15,8 @@ import pytest
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
-from flows.cli import _EXIT_CODES, _parser
+from flows.cli import _EXIT_CODES, COMMANDS
+from flows.cli_options import parser
 from sluice import errors
 from sluice.errors import SluiceError, every_error
 from sluice.ledger import checkpoints, deliveries, entries
@@ -96,7 +97,7 @@ def pattern_of(argument: ast.expr) -> str:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    found = next(action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    found = next(action for action in parser(COMMANDS)._actions if isinstance(action, argparse._SubParsersAction))
     return dict(found.choices)
 
 
@@ -191,7 +192,7 @@ def test_every_command_line_in_the_papers_is_taken_by_the_parser(path: Path) -> 
     for line in _command_lines(path.read_text(encoding="utf-8")):
         arguments = shlex.split(line, comments=True)[1:]
         if "--help" not in arguments:
-            _parser().parse_args(arguments)  # ends the test with SystemExit, and says why
+            parser(COMMANDS).parse_args(arguments)  # ends the test with SystemExit, and says why
 
 
 def test_there_are_command_lines_to_be_tried() -> None:

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.offsets import Balance, OffsetRange, Partition
-from sluice.pipeline import Pipeline
-from sluice.pipeline_file import parse_pipeline
+from sluice.pipeline import Pipeline, parse_pipeline
 from sluice.records import Headers, ReadRange, Record, RecordList
 from sluice.windows import MappedWindow, map_window
 

@@ -17,10 +17,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice.errors import WrongPipelineFile
-from sluice.pipeline import Column, Constant, FromRecord, FromValue, Pipeline
-from sluice.pipeline_file import find_pipeline, load_pipeline, parse_pipeline, pipeline_names
-from sluice.pipeline_schema import json_schema, json_schema_text
-from sluice.pipeline_values import UNITS, parse_share, parse_size
+from sluice.pipeline import (
+    Column,
+    Constant,
+    FromRecord,
+    FromValue,
+    Pipeline,
+    find_pipeline,
+    load_pipeline,
+    parse_pipeline,
+    pipeline_names,
+)
+from sluice.pipeline.schema import json_schema, json_schema_text
+from sluice.pipeline.values import UNITS, parse_share, parse_size
 
 PIPELINES = Path(__file__).parents[2] / "deployments" / "pipelines"
 SAMPLE = PIPELINES / "flights.yaml"
@@ -534,7 +543,7 @@ def test_reading_a_pipeline_imports_nothing_slow() -> None:
         "pydantic_settings",
     )
     code = (
-        "import sys; from pathlib import Path; import sluice.settings; from sluice.pipeline_file import load_pipeline; "
+        "import sys; from pathlib import Path; import sluice.settings; from sluice.pipeline import load_pipeline; "
         f"load_pipeline(Path({str(SAMPLE)!r})); print([name for name in {slow} if name in sys.modules])"
     )
     done = subprocess.run(

@@ -19,8 +19,7 @@ from arize.ml.types import Environments, ModelTypes, Schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.pipeline import Pipeline
-from sluice.pipeline_file import parse_pipeline
+from sluice.pipeline import Pipeline, parse_pipeline
 from sluice.validation import MARGIN_S, MAX_TAG_LENGTH, YEAR_S, reasons, rules
 
 PREDICTIONS = """\

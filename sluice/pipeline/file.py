@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from sluice.errors import WrongPipelineFile
 from sluice.nearest import nearest
-from sluice.pipeline import Pipeline
-from sluice.pipeline_problems import problems_of, written
-from sluice.pipeline_yaml import Document, Problem, UnreadableYaml, read_yaml
+from sluice.pipeline.document import Document, Problem, UnreadableYaml, read_yaml
+from sluice.pipeline.model import Pipeline
+from sluice.pipeline.problems import problems_of, written
 
 SUFFIX: Final = ".yaml"
 

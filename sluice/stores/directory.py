@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluice.errors import BucketMissing, StoreRefused, StoreUnavailable
-from sluice.store.base import Stat
+from sluice.store import Stat
 
 _UNFINISHED = ".unfinished"
 

@@ -1,4 +1,4 @@
-"""The pipeline: one reviewed file, as values. Reading it, and its errors, are in `pipeline_file`."""
+"""The pipeline as values: what is read, how it is mapped, where it goes, and within which bounds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from sluice.pipeline_columns import (
-    FEATURE,
-    TAG,
+from sluice.pipeline.columns import (
     Column,
     What,
     feature_columns,
@@ -19,10 +17,9 @@ from sluice.pipeline_columns import (
     outcome_columns,
     tag_columns,
 )
-from sluice.pipeline_map import Map, Strict
-from sluice.pipeline_places import ColumnType, Constant, FromRecord, FromValue, TimeUnit
-from sluice.pipeline_rules import broken_rules
-from sluice.pipeline_values import (
+from sluice.pipeline.map import Map, Strict
+from sluice.pipeline.rules import broken_rules
+from sluice.pipeline.values import (
     PARTITIONS_SCHEMA,
     STARTS,
     Share,
@@ -32,26 +29,6 @@ from sluice.pipeline_values import (
     parse_partitions,
     parse_start,
 )
-
-__all__ = [
-    "FEATURE",
-    "TAG",
-    "Arize",
-    "Column",
-    "ColumnType",
-    "Constant",
-    "Decode",
-    "FromRecord",
-    "FromValue",
-    "KafkaSource",
-    "Limits",
-    "Map",
-    "MaxRejected",
-    "Pipeline",
-    "Policies",
-    "Source",
-    "TimeUnit",
-]
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 CONNECTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sluice.nearest import allowed_and_nearest, nearest
-from sluice.pipeline import PATTERNS, Pipeline
-from sluice.pipeline_map import Strict
-from sluice.pipeline_yaml import Document, Place, Problem
+from sluice.pipeline.document import Document, Place, Problem
+from sluice.pipeline.map import Strict
+from sluice.pipeline.model import PATTERNS, Pipeline
 
 KEY_OF_MAPPING: Final = "[key]"
 MODELS: Final = {f"<{model.__name__}>": model for model in Strict.__subclasses__()}

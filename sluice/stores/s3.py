@@ -15,7 +15,7 @@ import botocore.config
 import botocore.exceptions as aws
 
 from sluice.errors import BucketMissing, SluiceError, StoreRefused, StoreUnavailable
-from sluice.store.base import Stat
+from sluice.store import Stat
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

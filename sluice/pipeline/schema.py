@@ -1,4 +1,4 @@
-"""The JSON Schema of a pipeline file, for editors: `python -m sluice.pipeline_schema > pipeline.schema.json`."""
+"""The JSON Schema of a pipeline file, for editors: `python -m sluice.pipeline.schema > pipeline.schema.json`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from sluice.pipeline import Pipeline
-from sluice.pipeline_map import NOT_NULL
-from sluice.pipeline_values import UNDERSCORED
+from sluice.pipeline.model import Pipeline
+from sluice.pipeline.notation import NOT_NULL
+from sluice.pipeline.values import UNDERSCORED
 
 
 def _map_needs(*keys: str) -> dict[str, Any]:

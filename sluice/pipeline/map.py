@@ -2,103 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    WithJsonSchema,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from sluice.pipeline.notation import (
+    NAMES_SCHEMA,
+    NOT_NULL,
+    DefaultVersion,
+    Fixed,
+    Name,
+    OwnTime,
+    Path,
+    TextPlace,
+    Version,
+    Word,
 )
-from pydantic.config import JsonDict
-
-from sluice.nearest import allowed_and_nearest
-from sluice.pipeline_places import (
-    HEADER,
-    MAX_NAME,
-    NAME_PATTERN,
-    RECORD_FIELDS,
-    RESERVED,
-    TYPES,
-    ColumnType,
-    FromRecord,
-    FromValue,
-    TimeUnit,
-    check_name,
-    parse_path,
-    parse_record,
-    parse_text_place,
-)
-
-PATH_SCHEMA: Final = {
-    "anyOf": [
-        {"type": "string", "pattern": r"^[^.$][^.]*(\.[^.]+)*$"},
-        {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
-    ]
-}
-HEADER_PATTERN: Final = r"^\$headers\.(.|\n)+$"
-OWN_TEXT: Final = [{"const": "$key"}, {"type": "string", "pattern": HEADER_PATTERN}]
-TEXT_PLACE_SCHEMA: Final = {"anyOf": [*PATH_SCHEMA["anyOf"], *OWN_TEXT]}
-VERSION_SCHEMA: Final = {"anyOf": [{"type": "string", "pattern": r"^(?!\$)(.|\n)*\S"}, *OWN_TEXT]}
-NAMES_SCHEMA: Final[JsonDict] = {
-    "propertyNames": {
-        "minLength": 1,
-        "maxLength": MAX_NAME,
-        "allOf": [{"pattern": NAME_PATTERN}, {"not": {"pattern": "_shap$"}}, {"not": {"enum": [*RESERVED]}}],
-    }
-}
-NOT_NULL: Final[JsonDict] = {"not": {"type": "null"}}
-WORD_SCHEMA: Final = {"anyOf": [{"enum": [*TYPES, *RECORD_FIELDS]}, {"type": "string", "pattern": HEADER_PATTERN}]}
+from sluice.pipeline.places import ColumnType, TimeUnit
 
 
 class Strict(BaseModel):
     """The base of all parts of a pipeline file: nothing can be changed, added or coerced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def _check_word(word: Any) -> Any:
-    if isinstance(word, str) and word.startswith("$"):
-        parse_record(word)
-    elif word not in TYPES:
-        raise ValueError(
-            allowed_and_nearest(word, [*TYPES, *RECORD_FIELDS, f"{HEADER}<name>", "{path: …, type: …}", "{value: …}"])
-        )
-    return word
-
-
-def _check_version(version: str) -> str:
-    if version.startswith("$"):
-        parse_text_place(version)
-    return _check_default(version)
-
-
-def _check_default(version: str) -> str:
-    if not version.strip():
-        raise ValueError("a version needs a character")
-    return version
-
-
-def _check_time_place(given: Any) -> Any:
-    if given != "$timestamp":
-        raise ValueError("allowed: {path: …, unit: …}, or $timestamp for the record's own")
-    return given
-
-
-def _check_constant(value: Any) -> Any:
-    if isinstance(value, str | bool) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return value
-    raise ValueError("allowed: a text, a finite number (an int of 64 bits), true or false")
 
 
 def _shape(given: Any) -> str:
@@ -116,14 +43,6 @@ def _version_shape(given: Any) -> str:
     return "<VersionPath>" if isinstance(given, Mapping | BaseModel) else "<word>"
 
 
-Path = Annotated[FromValue, PlainValidator(parse_path), WithJsonSchema(PATH_SCHEMA)]
-TextPlace = Annotated[FromValue | FromRecord, PlainValidator(parse_text_place), WithJsonSchema(TEXT_PLACE_SCHEMA)]
-Word = Annotated[str, BeforeValidator(_check_word), WithJsonSchema(WORD_SCHEMA)]
-Version = Annotated[str, AfterValidator(_check_version), WithJsonSchema(VERSION_SCHEMA)]
-DefaultVersion = Annotated[str, AfterValidator(_check_default), WithJsonSchema({"type": "string", "pattern": r"\S"})]
-Name = Annotated[str, AfterValidator(check_name)]
-
-
 class TypedPath(Strict):
     """A column from a path of its own."""
 
@@ -134,11 +53,7 @@ class TypedPath(Strict):
 class FixedValue(Strict):
     """A column with the same value in each row."""
 
-    value: Annotated[
-        str | int | float | bool,
-        PlainValidator(_check_constant),
-        WithJsonSchema({"type": ["string", "number", "boolean"]}),
-    ] = Field(description="The constant; its type is the column's.")
+    value: Fixed = Field(description="The constant; its type is the column's.")
 
 
 Spec = Annotated[
@@ -211,8 +126,7 @@ class Map(Strict):
         description="The id that joins prediction and actual: a path, or $key or $headers.<name>. 1 to 512 characters."
     )
     timestamp: Annotated[
-        Annotated[str, BeforeValidator(_check_time_place), WithJsonSchema({"const": "$timestamp"}), Tag("<word>")]
-        | Annotated[TimePath, Tag("<TimePath>")],
+        Annotated[OwnTime, Tag("<word>")] | Annotated[TimePath, Tag("<TimePath>")],
         Discriminator(_time_shape),
     ] = Field(description="The time of the event: {path, unit}, or $timestamp for the Kafka record's own.")
     prediction: Outcome | None = Field(default=None, description="What the model said. Predictions need it.")

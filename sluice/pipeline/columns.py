@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sluice.pipeline_map import FixedValue, Map, Outcome, TypedPath, VersionPath
-from sluice.pipeline_places import (
+from sluice.pipeline.map import FixedValue, Map, Outcome, TypedPath, VersionPath
+from sluice.pipeline.places import (
     TYPES,
     ColumnType,
     Constant,

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sluice.errors import WrongSettings
-from sluice.store.base import Store
-from sluice.store.directory import DirectoryStore
+from sluice.store import Store
+from sluice.stores.directory import DirectoryStore
 
 
 def open_store(address: str) -> Store:
@@ -20,7 +20,7 @@ def open_store(address: str) -> Store:
     parts = urlsplit(address)
     if parts.scheme == "s3" and parts.netloc:
         # Imported here: boto3 costs a third of a second, and a directory needs none of it.
-        from sluice.store.s3 import S3Store
+        from sluice.stores.s3 import S3Store
 
         return S3Store(parts.netloc, unquote(parts.path))
     if parts.scheme == "file":

@@ -1,0 +1,67 @@
+"""What the commands of the command line take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+Command = Callable[[argparse.Namespace], Any]
+
+
+def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """Build the parser of these commands, each described by its docstring; a parsed `command` is one of them."""
+    found = argparse.ArgumentParser(
+        prog="sluice",
+        description="Move bounded windows of Kafka offsets into Arize AX, once, with proof.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person.",
+    )
+    subparsers = found.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in commands.items():
+        added = subparsers.add_parser(name, help=command.__doc__, description=command.__doc__)
+        added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in deployments/pipelines")
+        added.add_argument("--json", action="store_true", help="print one JSON object")
+        added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")
+        added.set_defaults(command=command)
+        for add in _OPTIONS.get(name, ()):
+            add(added)
+    return found
+
+
+def _bounds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max-windows", type=_positive, help="windows to take at most")
+    parser.add_argument("--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z")
+
+
+def _no_prefect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-prefect", action="store_true", help="run without a Prefect server: no artifacts")
+
+
+def _verdict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
+    parser.add_argument("--part", type=int, help="the part's number, with delivered and resend")
+    parser.add_argument("verdict", choices=["deliver", "redo", "drop", "delivered", "resend"], help="see the runbook")
+    parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
+
+
+def _side(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", choices=["ledger", "group"], required=True, help="who is right")
+    parser.add_argument("--reason", default="realigned to the group", help="kept in the ledger, with --to group")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} has no time zone: add Z, or +01:00")
+    return moment
+
+
+_OPTIONS = {"plan": [_bounds], "run": [_bounds, _no_prefect], "resolve": [_verdict], "realign": [_side]}

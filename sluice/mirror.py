@@ -1,0 +1,54 @@
+"""The consumer group, kept as a mirror of the ledger; what it should show is said by `group`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sluice.group import ahead_of, check_group, group_offsets
+from sluice.ledger import LedgerState
+from sluice.ledger.entries import Entry
+from sluice.offsets import GroupOffset, Partition
+from sluice.outlook import Standing
+from sluice.parts import Source
+from sluice.steps import step
+
+
+class Mirror:
+    """The consumer group of a pipeline."""
+
+    def __init__(self, source: Source, group: str) -> None:
+        self._source = source
+        self._group = group
+
+    def drive(
+        self, state: LedgerState, partitions: Sequence[Partition], entry: Callable[[int], Entry]
+    ) -> list[GroupOffset]:
+        """Drive the group to the end of what is contiguous and delivered, and return where it is.
+
+        Raises:
+            GroupMoved, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
+        """
+        committed = self._source.committed(partitions)
+        check_group(state, self._group, committed, entry)
+        wanted = group_offsets(state, list(partitions))
+        forward = ahead_of(committed, wanted)
+        if forward:
+            step("group.committing", offsets=len(forward))
+            self._source.commit(forward)
+            offsets = " ".join(f"{item.partition}:{item.offset}" for item in forward)
+            step("group.committed", group=self._group, offsets=offsets)
+        return wanted
+
+    def mend(self, standing: Standing) -> None:
+        """Bring the group to where it should be by now, before anything is read: a run that died left it behind."""
+        behind = ahead_of(standing.committed, group_offsets(standing.state, list(standing.partitions)))
+        if behind:
+            self._source.commit(behind)
+            step("group.mended", group=self._group, offsets=len(behind))
+
+    def set(self, standing: Standing) -> list[GroupOffset]:
+        """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
+        offsets = group_offsets(standing.state, list(standing.partitions))
+        self._source.commit(offsets)
+        step("group.realigned", to="ledger", offsets=len(offsets))
+        return offsets

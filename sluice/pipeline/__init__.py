@@ -1,0 +1,26 @@
+"""A pipeline: one reviewed file of YAML, as values; the file's notation, and every problem of it with its line."""
+
+from sluice.pipeline.columns import FEATURE, TAG, Column
+from sluice.pipeline.file import LoadedPipeline, find_pipeline, load_pipeline, parse_pipeline, pipeline_names
+from sluice.pipeline.map import Map
+from sluice.pipeline.model import Limits, Pipeline
+from sluice.pipeline.places import ColumnType, Constant, FromRecord, FromValue, TimeUnit
+
+__all__ = [
+    "FEATURE",
+    "TAG",
+    "Column",
+    "ColumnType",
+    "Constant",
+    "FromRecord",
+    "FromValue",
+    "Limits",
+    "LoadedPipeline",
+    "Map",
+    "Pipeline",
+    "TimeUnit",
+    "find_pipeline",
+    "load_pipeline",
+    "parse_pipeline",
+    "pipeline_names",
+]

@@ -1,0 +1,1 @@
+"""What a store can be: a directory, or a bucket that speaks S3."""
