@@ -83,9 +83,9 @@ def status(options: argparse.Namespace) -> Printed:
 
 
 def resolve(options: argparse.Namespace) -> Printed:
-    """Give a person's word on a held entry, or on a send without a known outcome."""
+    """Give a person's word on a held entry, on a send without a known outcome, on the space of a refused one."""
     from sluice.ledger.log import held_error
-    from sluice.resolution import resolve_delivery, resolve_window
+    from sluice.resolution import readdress, resolve_delivery, resolve_window
 
     is_send = options.verdict in ("delivered", "resend")
     if is_send != (options.part is not None):
@@ -95,6 +95,8 @@ def resolve(options: argparse.Namespace) -> Printed:
         if is_send:
             sends = resolve_delivery(opened, options.entry, options.part, options.verdict, options.reason)
             found: dict[str, Any] = {"entry": options.entry, "part": options.part, "deliveries": sends}
+        elif options.verdict == "readdress":
+            found = {"entry": options.entry, "parts": readdress(opened, options.entry, options.reason)}
         else:
             number = resolve_window(opened, options.entry, options.verdict, options.reason)
             found = {"entry": options.entry, "ended_by": number}
@@ -107,7 +109,7 @@ def resolve(options: argparse.Namespace) -> Printed:
 
 def realign(options: argparse.Namespace) -> Printed:
     """Bring the consumer group and the ledger together after somebody moved the group."""
-    from sluice.resolution import realign_to_group, realign_to_ledger
+    from sluice.realignment import realign_to_group, realign_to_ledger
 
     with _opened(options) as opened:
         opened.require_ledger()

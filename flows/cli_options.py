@@ -41,7 +41,8 @@ def _no_prefect(parser: argparse.ArgumentParser) -> None:
 def _verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
     parser.add_argument("--part", type=int, help="the part's number, with delivered and resend")
-    parser.add_argument("verdict", choices=["deliver", "redo", "drop", "delivered", "resend"], help="see the runbook")
+    verdicts = ["deliver", "redo", "drop", "delivered", "resend", "readdress"]
+    parser.add_argument("verdict", choices=verdicts, help="see the runbook")
     parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
 
 

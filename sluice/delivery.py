@@ -8,7 +8,7 @@ from typing import Literal
 
 from sluice.clock import Clock, timestamp
 from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
-from sluice.ledger.deliveries import Deliveries, Delivery, Doubt, Intent, Note, Outcome
+from sluice.ledger.deliveries import Deliveries, Delivery, Doubt, Intent, Note, Outcome, space_of, word_on_space
 from sluice.receipts import Answer, PartName, Receipt
 from sluice.steps import step
 
@@ -19,7 +19,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
 
-Send = Callable[[float], Answer]
+Try = Callable[[float], Answer]
+Send = Callable[[float, str | None], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ class Deliverer:
 
         Args:
             rows: of the part.
-            send: sends it within so many seconds; called once for each delivery that is written.
+            send: sends it within so many seconds, to this space where a person named another one than the entry does;
+                called once for each delivery that is written.
 
         Raises:
             DestinationUnavailable: it was not accepted for now; the next run goes on.
@@ -60,7 +62,7 @@ class Deliverer:
         allowed = 0
         while True:
             known = self._known(name)
-            unknown = [item for item in known if item.outcome is None]
+            unknown = [item for item in known if item.is_unknown]
             accepted = next((item for item in known if item.outcome and item.outcome.kind == "accepted"), None)
             if accepted is not None:
                 sent = bool(answers and answers[-1].kind == "accepted")
@@ -74,7 +76,8 @@ class Deliverer:
                 )
             allowed = self._allow_resend(name, unknown, allowed)
             self._pause(name, answers)
-            answer = self._try(name, len(known), len(unknown), _known_already(answers) or send)
+            once = _known_already(answers) or _to(space_of(known), send)
+            answer = self._try(name, len(known), len(unknown), once)
             if answer is not None:
                 answers.append(answer)
 
@@ -82,12 +85,19 @@ class Deliverer:
         """Return the deliveries so far, when none of them can still be under way."""
         while True:
             known = self._deliveries.of(name.entry, name.part)
-            silent = [item for item in known if item.outcome is None and item.note is None]
+            silent = [item for item in known if item.is_unknown and item.note is None]
             if not all(self._deliveries.is_over(name.entry, name.part, item) for item in silent):
                 self._clock.wait(_LOOK_AGAIN_S)
             # Looked at once more behind the clock: an outcome that came in time may have come after the first look.
             elif not silent or self._deliveries.of(name.entry, name.part) == known:
+                self._close_words(name, known)
                 return known
+
+    def _close_words(self, name: PartName, known: tuple[Delivery, ...]) -> None:
+        """Give a person's word on the space its outcome, where the person was cut off before: it is no open send."""
+        for item in known:
+            if item.intent.space and item.outcome is None:
+                self._deliveries.conclude(name.entry, name.part, item.number, word_on_space(item.intent, self._now()))
 
     def _allow_resend(self, name: PartName, unknown: list[Delivery], allowed: int) -> int:
         """Check that a part which may have been accepted may be sent again; return how often this run has been let."""
@@ -116,7 +126,7 @@ class Deliverer:
             raise DestinationUnavailable(f"{name}: Arize did not take it in {len(answers)} tries ({last.reason})")
         self._clock.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** len(answers)))
 
-    def _try(self, name: PartName, number: int, resends: int, send: Send) -> Answer | None:
+    def _try(self, name: PartName, number: int, resends: int, send: Try) -> Answer | None:
         """Write an intent and send; None where another run wrote that delivery first."""
         began_s = self._clock.elapsed_s()
         intent = Intent(run=self._run, duration_s=self._rules.duration_s, resends=resends, written_at=self._now())
@@ -154,7 +164,11 @@ class Deliverer:
         return timestamp(self._clock.epoch_s())
 
 
-def _known_already(answers: list[Answer]) -> Send | None:
+def _to(space: str | None, send: Send) -> Try:
+    return lambda left_s: send(left_s, space)
+
+
+def _known_already(answers: list[Answer]) -> Try | None:
     """Return what writes down an acceptance that came after a person had released its delivery: once more, unsent."""
     accepted = next((answer for answer in answers if answer.kind == "accepted"), None)
     return None if accepted is None else lambda _: accepted
@@ -164,7 +178,9 @@ def _refusal(name: PartName, answer: Answer) -> SluiceError:
     what = f"{name}: {answer.reason}"
     if answer.error is DestinationRefused:
         return DestinationRefused(
-            what, "Mend ARIZE_API_KEY, ARIZE_SPACE_ID and the address; the next run sends it again"
+            what,
+            "Mend ARIZE_API_KEY and the address; the next run sends it again. Was it the wrong space: mend "
+            f"ARIZE_SPACE_ID; then: sluice resolve FILE --entry {name.entry} readdress --reason …",
         )
     return DeliveryRefused(what, "Mend what Arize names; the next run sends it again")
 

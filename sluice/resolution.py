@@ -1,16 +1,14 @@
-"""A person's word: on a held window, on a send without a known outcome, on a group that was moved."""
+"""A person's word: on a held window, on a send without a known outcome, on the space of what was refused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
-from sluice.errors import NothingToResolve, RealignNotPossible
+from sluice.errors import NothingToResolve
 from sluice.ledger import OpenEntry, entries
-from sluice.ledger.deliveries import Outcome
-from sluice.offsets import GroupOffset, OffsetRange, Partition
-from sluice.outlook import Standing
+from sluice.ledger.deliveries import Delivery, Intent, Outcome, space_of, word_on_space
+from sluice.offsets import Partition
 from sluice.records import ReadRange, Record, RecordList
 from sluice.run import Run
 from sluice.steps import step
@@ -36,48 +34,81 @@ def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "d
 def resolve_delivery(
     run: Run, number: int, part: int, verdict: Literal["delivered", "resend"], reason: str
 ) -> list[int]:
-    """Say what became of the sends of a part whose outcome is not known, and return their numbers.
+    """Say what became of the sends of a part whose outcome is not known, and return the numbers of those it holds for.
 
     Args:
-        verdict: `delivered`: Arize has the rows; `resend`: it has not, the next run sends them.
+        verdict: `delivered`: Arize has the rows; one send is taken for accepted, and of the others it stays unknown
+            whether they are counted too. `resend`: it has not, the next run sends them.
 
     Raises:
-        NothingToResolve: there is no such send, or one may still be under way.
+        NothingToResolve: there is no such send, or one may still be under way, or another word came first.
     """
-    unknown = [item for item in run.deliveries.of(number, part) if item.outcome is None]
+    unknown = [item for item in run.deliveries.of(number, part) if item.is_unknown]
     if not unknown:
         raise NothingToResolve(
             f"Entry {number} part {part} has no send without a known outcome", "See: sluice status FILE"
         )
+    _check_over(run, number, part, unknown)
+    kind: Literal["accepted", "released"] = "accepted" if verdict == "delivered" else "released"
+    held: list[int] = []
+    for item in unknown:
+        outcome = Outcome(kind=kind, intent=item.intent.id, by="person", reason=reason, written_at=run.now())
+        if run.deliveries.conclude(number, part, item.number, outcome).kind == kind:
+            held.append(item.number)
+        if held and verdict == "delivered":
+            break
+    if not held:
+        raise NothingToResolve(f"Another word on entry {number} part {part} came first", "See: sluice status FILE")
+    step("delivery.resolved", entry=number, part=part, verdict=verdict)
+    return held
+
+
+def readdress(run: Run, number: int, reason: str) -> list[int]:
+    """Let the parts of an entry that Arize refused go to the space of today's settings, and return these parts.
+
+    Raises:
+        NothingToResolve: nothing of the entry waits, or it goes to that space, or a send has no known outcome.
+    """
+    item = run.ledger.state.open.get(number)
+    if item is None or item.entry.held:
+        raise NothingToResolve(f"Entry {number} of {run.pipeline.name} waits for no send", "See: sluice status FILE")
+    space = run.destination.space
+    aimed = [part for part in range(len(item.entry.parts)) if _aim(run, item, part, space, reason)]
+    if not aimed:
+        raise NothingToResolve(
+            f"Entry {number} goes to {space} as it is, or Arize has it", "Mend ARIZE_SPACE_ID, then say it again"
+        )
+    return aimed
+
+
+def _aim(run: Run, item: OpenEntry, part: int, space: str, reason: str) -> bool:
+    """Take the next delivery's number for the word on the space; False where there is nothing to say."""
+    known = run.deliveries.of(item.number, part)
+    if any(found.outcome and found.outcome.kind == "accepted" for found in known):
+        return False
+    if space == (space_of(known) or item.entry.destination.space):
+        return False
+    unknown = [found for found in known if found.is_unknown]
+    _check_over(run, item.number, part, unknown)
+    if unknown:
+        raise NothingToResolve(
+            f"Whether Arize took entry {item.number} part {part} is not known",
+            f"First: sluice resolve FILE --entry {item.number} --part {part} delivered|resend --reason …",
+        )
+    word = Intent(run=run.run_id, duration_s=0, space=space, reason=reason, written_at=run.now())
+    if not run.deliveries.intend(item.number, part, len(known), word):
+        raise NothingToResolve(f"Entry {item.number} part {part} was being sent", "Try again")
+    step("delivery.readdressed", entry=item.number, part=part)
+    run.deliveries.conclude(item.number, part, len(known), word_on_space(word, run.now()))
+    return True
+
+
+def _check_over(run: Run, number: int, part: int, unknown: Sequence[Delivery]) -> None:
     if not all(run.deliveries.is_over(number, part, item) for item in unknown):
         longest = max(item.intent.duration_s for item in unknown)
         raise NothingToResolve(
             f"A send of entry {number} part {part} may be under way", f"Try again in {longest:g} seconds"
         )
-    for item in unknown:
-        kind: Literal["accepted", "released"] = "accepted" if verdict == "delivered" else "released"
-        outcome = Outcome(kind=kind, intent=item.intent.id, by="person", reason=reason, written_at=run.now())
-        run.deliveries.conclude(number, part, item.number, outcome)
-    step("delivery.resolved", entry=number, part=part, verdict=verdict)
-    return [item.number for item in unknown]
-
-
-def realign_to_ledger(run: Run, standing: Standing) -> list[GroupOffset]:
-    """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
-    return run.mirror.set(standing)
-
-
-def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetRange, ...]:
-    """Move the ledger forward to the group by a `skip`, and return what was skipped: a backfill can still take it.
-
-    Raises:
-        RealignNotPossible: something is not delivered yet, or the group stands behind the ledger.
-    """
-    skipped = _skippable(standing)
-    skip = entries.Skip(written_at=run.now(), run=run.run_id, ranges=tuple(map(str, skipped)), reason=reason)
-    run.ledger.append(skip, lambda state: all(state.position(item.partition).offset == item.start for item in skipped))
-    run.mirror.set(replace(standing, state=run.ledger.state))
-    return skipped
 
 
 def _held(run: Run, number: int) -> OpenEntry:
@@ -125,21 +156,3 @@ def _read_again(ranges: Sequence[entries.LedgerRange], raw: Mapping[Partition, S
         )
         for item in ranges
     ]
-
-
-def _skippable(standing: Standing) -> tuple[OffsetRange, ...]:
-    state = standing.state
-    if state.open:
-        raise RealignNotPossible(
-            f"Entries {', '.join(map(str, state.open))} are not delivered yet",
-            "Run the pipeline, or resolve them; then realign",
-        )
-    for partition, at in standing.committed.items():
-        low, high = state.position(partition).offset, standing.bounds[partition].end
-        if not low <= at.offset <= high:
-            raise RealignNotPossible(
-                f"The group stands at {partition} offset {at.offset}, outside {low}..{high}; it only goes forward",
-                "Use --to ledger",
-            )
-    ranges = (OffsetRange(key, state.position(key).offset, at.offset) for key, at in sorted(standing.committed.items()))
-    return tuple(item for item in ranges if item.span)

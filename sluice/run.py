@@ -16,7 +16,7 @@ from sluice.outlook import Outlook, Standing
 from sluice.parts import Parts, RunOptions
 from sluice.pipeline import LoadedPipeline
 from sluice.planning import Plan, remainder
-from sluice.receipts import PartName, Receipt
+from sluice.receipts import Answer, PartName, Receipt
 from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
 from sluice.sealing import Sealing
@@ -44,6 +44,11 @@ class Run:
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
         self._deliverer = Deliverer(self.deliveries, rules, parts.clock, run_id)
+
+    @property
+    def destination(self) -> entries.Destination:
+        """Where rows go by today's file and settings."""
+        return self._parts.destination.resolve(self.pipeline)
 
     def report(self) -> RunReport:
         """Return the report of a run that has done nothing yet."""
@@ -117,8 +122,11 @@ class Run:
             raise LedgerDamaged(f"Entry {name.entry} has parts and no staged file")
         part = entry.parts[name.part]
         file = self.staging.local_copy(entry.staged)
-        send = self._parts.destination.send
-        receipt = self._deliverer.deliver(name, part.rows, lambda left_s: send(file, entry.destination, part, left_s))
+
+        def send(left_s: float, space: str | None) -> Answer:
+            return self._parts.destination.send(file, entry.destination.in_space(space), part, left_s)
+
+        receipt = self._deliverer.deliver(name, part.rows, send)
         step("part.delivered", entry=name.entry, part=name.part, rows=receipt.rows, sent_here=receipt.sent)
         return receipt
 

@@ -61,7 +61,9 @@ def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:
     last = deliveries[-1] if deliveries else None
     if last is None:
         return {"deliveries": 0, "last": "not sent yet"}
-    if last.outcome is None:
+    if last.is_unknown:
         why = last.note.reason if last.note else "its sender died, or is still sending"
         return {"deliveries": len(deliveries), "last": f"no known outcome: {why}"}
+    if last.outcome is None:
+        return {"deliveries": len(deliveries), "last": f"not sent yet; goes to {last.intent.space}"}
     return {"deliveries": len(deliveries), "last": f"{last.outcome.kind}: {last.outcome.reason}".rstrip(": ")}

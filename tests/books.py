@@ -104,7 +104,17 @@ class Books:
         return Outcome.model_validate_json(data) if data else None
 
     def outcomes(self, part: Part) -> list[Outcome | None]:
-        return [self.outcome(part, number) for number in range(len(self.intents(part)))]
+        """Return how each send of the part ended; what a person said of its space was no send."""
+        sends = (number for number, intent in enumerate(self.intents(part)) if not intent.space)
+        return [self.outcome(part, number) for number in sends]
+
+    def refused(self) -> list[int]:
+        """Return the entries that wait with a part that Arize refused."""
+        waiting = (part for part in self.parts() if not self.is_accepted(part))
+        return [number for number, part in waiting if "refused" in self.kinds((number, part))]
+
+    def kinds(self, part: Part) -> list[str]:
+        return [outcome.kind if outcome else "" for outcome in self.outcomes(part)]
 
     def is_accepted(self, part: Part) -> bool:
         return any(outcome and outcome.kind == "accepted" for outcome in self.outcomes(part))
@@ -139,12 +149,22 @@ class Books:
                 if any(at.partition == item.range.partition and at.offset > item.start for at in offsets):
                     assert self.is_done(number), f"entry {number} is not delivered"
 
-    def check_send(self, now_s: float, timeout_s: float) -> None:
-        """A sender whose time is over does not send, by the intent that it wrote."""
+    def check_send(self, now_s: float, space: str, timeout_s: float) -> None:
+        """A sender whose time is over does not send, by the intent that it wrote; and it sends where that one says."""
         process = current_process()
         intents = [write for write in self._store.writes if write.key.endswith("intent.json")]
         mine = [write for write in intents if process and write.by == process.name]
-        assert any(now_s + timeout_s <= write.at_s + DURATION_S for write in mine)
+        in_time = [write.key for write in mine if now_s + timeout_s <= write.at_s + DURATION_S]
+        assert any(self._space_of(key) == space for key in in_time)
+
+    def _space_of(self, key: str) -> str | None:
+        """Return where the send of this intent is to go; None where it is no send."""
+        entry, part, number, _ = self._keys.delivery_numbers(key)
+        *before, own = self.intents((entry, part))[: number + 1]
+        sealed = self.entries[entry]
+        assert isinstance(sealed, Sealed)
+        named = [intent.space for intent in before if intent.space]
+        return None if own.space else [sealed.destination.space, *named][-1]
 
     def check_deliveries(self) -> None:
         for part in self.parts():
@@ -156,7 +176,7 @@ class Books:
         """No part is sent twice, but where a send had no known outcome, and that is written down."""
         named = sum(intent.resends > 0 for intent in self.intents(part))
         released = sum(bool(outcome and outcome.kind == "released") for outcome in self.outcomes(part))
-        assert self.arrivals(part) <= min(1 + named + released, len(self.intents(part)))
+        assert self.arrivals(part) <= min(1 + named + released, len(self.outcomes(part)))
         assert not named or self._keys.doubt(*part) in self._store.objects
 
     def _check_waited(self, part: Part) -> None:

@@ -216,20 +216,22 @@ class MemoryArize:
     Attributes:
         script: what it says to the next sends; ACCEPTS behind its end.
         arrived: for each part that came, the staged file's sha256 and version, with its offsets.
-        on_send: is told how long a send may take.
+        on_send: is told to which space a send goes, and how long it may take.
+        space: where rows go by today's settings.
     """
 
     script: deque[Said] = field(default_factory=deque)
     arrived: list[tuple[tuple[str, str | None], list[tuple[str, int, int]]]] = field(default_factory=list)
-    on_send: Callable[[float], None] = lambda _: None
+    on_send: Callable[[str, float], None] = lambda *_: None
+    space: str = "space"
 
     def resolve(self, pipeline: Pipeline) -> entries.Destination:
-        return destination(pipeline.arize.model)
+        return destination(pipeline.arize.model).in_space(self.space)
 
     def get_ready(self) -> None: ...
 
     def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Said:
-        self.on_send(timeout_s)
+        self.on_send(to.space, timeout_s)
         pause("send")
         said = self.script.popleft() if self.script else ACCEPTS
         rows = pl.read_parquet(file).filter(pl.col("version") == part.version)

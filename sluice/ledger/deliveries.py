@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -26,18 +26,24 @@ class _Object(BaseModel):
 
 
 class Intent(_Object):
-    """Written before a send.
+    """Written before a send; or, with a space, a person's word that sends nothing.
+
+    The word takes a delivery's number, so that each send is either before it or behind it.
 
     Attributes:
         duration_s: from when the intent was written, on the store's clock; the send is over by then, whatever happens.
         resends: how many sends without a known outcome were before it, since a person last gave a word on the part.
+        space: where later deliveries of the part go, in place of the space that the entry names.
+        reason: why, in the person's words.
     """
 
     kind: Literal["intent"] = "intent"
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     run: str
     duration_s: float
-    resends: int
+    resends: int = 0
+    space: str | None = None
+    reason: str = ""
 
 
 class Outcome(_Object):
@@ -55,6 +61,16 @@ class Outcome(_Object):
     status: int | None = None
     rows: int | None = None
     reason: str = ""
+
+
+def space_of(known: Sequence[Delivery]) -> str | None:
+    """Return the space that a person named for a part; None where the entry's own holds."""
+    return next((item.intent.space for item in reversed(known) if item.intent.space), None)
+
+
+def word_on_space(intent: Intent, written_at: str) -> Outcome:
+    """Return the outcome of an intent that sends nothing."""
+    return Outcome(kind="released", intent=intent.id, by="person", reason=intent.reason, written_at=written_at)
 
 
 class Note(_Object):
@@ -100,6 +116,11 @@ class Delivery:
     intent: Intent
     outcome: Outcome | None
     note: Note | None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether this was a send, and what became of it is not known."""
+        return self.outcome is None and self.intent.space is None
 
 
 _INTENT: TypeAdapter[Intent] = TypeAdapter(Intent)

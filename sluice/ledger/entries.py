@@ -99,6 +99,10 @@ class Destination(_Object):
     environment: Literal["production"]
     key: str | None = None
 
+    def in_space(self, space: str | None) -> Self:
+        """Return the same in another space; None changes nothing."""
+        return self if space is None else self.model_copy(update={"space": space})
+
 
 class Part(_Object):
     """The rows of an entry that go out in one send: on the SDK path those of one model version."""

@@ -128,12 +128,12 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
         "wrong key": Case(
             variables={"ARIZE_API_KEY": "a wrong key"},
             error="destination-refused",
-            says=("entry 1 part 0: HTTP 403: unable to validate", "Mend ARIZE_API_KEY, ARIZE_SPACE_ID"),
+            says=("entry 1 part 0: HTTP 403: unable to validate", "Mend ARIZE_API_KEY and the address"),
         ),
         "wrong space": Case(
             variables={"ARIZE_SPACE_ID": "another-space"},
             error="destination-refused",
-            says=("entry 1 part 0: HTTP 403: api-key has no access", "Mend ARIZE_API_KEY, ARIZE_SPACE_ID"),
+            says=("entry 1 part 0: HTTP 403: api-key has no access", "mend ARIZE_SPACE_ID; then: sluice resolve"),
         ),
         "no settings": Case(
             variables={"SLUICE_KAFKA_BOOTSTRAP_SERVERS": "", "ARIZE_API_KEY": "", "SLUICE_STORE": ""},
@@ -227,6 +227,25 @@ def test_what_was_mended_goes_on_as_if_nothing_had_been(
     assert bench.ids(name) == flights.good
     bench.books(name).audit(flights)
     bench.books(name).audit_delivered()
+
+
+def test_a_wrong_space_is_mended_by_a_persons_word_which_may_be_cut_off(
+    bench: Bench, flights: Written, runs: Mapping[str, Future[Done]]
+) -> None:
+    runs["wrong space"].result()
+    name = bench.pipeline(named("wrong space"), flights.topic)
+    assert "resolve FILE --entry 1 readdress" in bench.run(name).said, "sealed for the space that was named"
+    word = ("readdress", "--reason", "typed wrong")
+    bench.killed(name, "delivery.readdressed:1", "--entry", "1", *word, verb="resolve")
+    done = bench.sluice("resolve", name, "--entry", "1", *word)
+    assert (done.code, done.found["parts"]) == (0, [1]), "the first part was readdressed already"
+    again = bench.sluice("resolve", name, "--entry", "1", *word)
+    assert (again.code, "goes to local-space as it is" in again.said) == (2, True)
+    bench.finished(name)
+    assert bench.ids(name) == flights.good
+    bench.books(name).audit(flights)
+    bench.books(name).audit_delivered()
+    assert bench.sluice("status", name).found["may_be_counted_twice"] == []
 
 
 def test_a_user_with_no_more_rights_than_needed_can_run(bench: Bench, kafka: Kafka) -> None:

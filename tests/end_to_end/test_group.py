@@ -102,10 +102,11 @@ def test_the_ledger_skips_nothing_while_an_entry_is_not_delivered(bench: Bench, 
     assert bench.ids(name) == thirty.good
 
 
-def test_a_realignment_that_was_killed_is_mended_by_the_next_run(bench: Bench, thirty: Written) -> None:
-    name = twenty_of(bench, "group-killed", thirty)
+@pytest.mark.parametrize("step", ["ledger.skipped", "group.realigned"])
+def test_a_realignment_that_was_killed_is_mended_by_the_next_run(bench: Bench, thirty: Written, step: str) -> None:
+    name = twenty_of(bench, f"group-killed-{step.replace('.', '-')}", thirty)
     move_group(thirty, name, {0: 25})
-    bench.killed(name, "group.realigned:1", "--to", "group", verb="realign")
+    bench.killed(name, f"{step}:1", "--to", "group", verb="realign")
     bench.finished(name)
     assert bench.ids(name) == sorted([*thirty.good_in(0, 0, 20), *thirty.good_in(0, 25, 30)])
     bench.books(name).audit(thirty)

@@ -34,9 +34,11 @@ class Arize:
         self.script = list(script)
         self.arrived = 0
         self.left_s: list[float] = []
+        self.spaces: list[str | None] = []
 
-    def send(self, left_s: float) -> Said:
+    def send(self, left_s: float, space: str | None) -> Said:
         self.left_s.append(left_s)
+        self.spaces.append(space)
         pause("send")
         said = self.script.pop(0) if self.script else ACCEPTS
         self.arrived += said.arrives
@@ -388,3 +390,41 @@ def test_a_note_is_no_outcome(desk: Desk) -> None:
     (delivery,) = desk.deliveries.of(7, 0)
     assert delivery.outcome is None
     assert desk.deliveries.is_over(7, 0, delivery)
+
+
+# ── a person's word on the space
+
+
+def say_space(desk: Desk, number: int, space: str) -> Intent:
+    word = Intent(run="person", duration_s=0, space=space, reason="typed wrong", written_at="now")
+    assert desk.deliveries.intend(PART.entry, PART.part, number, word)
+    return word
+
+
+def test_what_was_refused_goes_to_the_space_that_a_person_names_last(desk: Desk) -> None:
+    desk.says(FORBIDS)
+    with pytest.raises(DestinationRefused, match="readdress"):
+        desk.deliver()
+    say_space(desk, 1, "a")
+    say_space(desk, 2, "b")
+    assert desk.deliver().delivery == 3
+    assert desk.arize.spaces == [None, "b"]
+
+
+def test_a_word_that_was_cut_off_before_its_outcome_is_no_open_send(desk: Desk) -> None:
+    say_space(desk, 0, "a")
+    receipt = desk.deliver("hold")
+    assert (receipt.delivery, receipt.unknown, desk.resends) == (1, 0, [0, 0])
+    assert desk.outcomes == ["released", "accepted"]
+    assert desk.deliveries.accepted([PART.entry])[PART.entry][PART.part].unknown == 0
+
+
+def test_a_sender_that_slept_through_the_word_goes_where_it_says(desk: Desk) -> None:
+    desk.says(FORBIDS)
+    with pytest.raises(DestinationRefused):
+        desk.deliver()
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "0001.intent.json")
+    say_space(desk, 1, "a")
+    sleeper.finish()
+    assert desk.arize.spaces == [None, "a"]

@@ -37,8 +37,9 @@ from sluice.errors import (
 )
 from sluice.ingest import ingest
 from sluice.offsets import GroupOffset, Partition
+from sluice.realignment import realign_to_group, realign_to_ledger
 from sluice.report import RunReport
-from sluice.resolution import realign_to_group, realign_to_ledger, resolve_delivery, resolve_window
+from sluice.resolution import readdress, resolve_delivery, resolve_window
 from sluice.run import Run
 from sluice.sweep import sweep
 from tests import parts
@@ -118,11 +119,16 @@ class Drains(RuleBasedStateMachine):
         self.arize = MemoryArize()
         self.books = Books(self.store, self.kafka, self.arize)
         self.kafka.on_commit = self.books.check_commit
-        self.arize.on_send = lambda timeout_s: self.books.check_send(self.world.now_s, timeout_s)
+        self.arize.on_send = self.on_send
         self.expected: set[type[BaseException]] = {Transient, NothingToResolve, RealignNotPossible}
         self.scratch = Path(tempfile.mkdtemp(prefix="sluice-machine-"))
         self.count = 0
         self.seen = (0, 0, 0)
+        self.spaces: list[str] = []
+
+    def on_send(self, space: str, left_s: float) -> None:
+        self.spaces.append(space)
+        self.books.check_send(self.world.now_s, space, left_s)
 
     # ── what comes from outside
 
@@ -188,6 +194,18 @@ class Drains(RuleBasedStateMachine):
         def work(run: Run) -> object:
             run.prepare()
             return resolve_delivery(run, number, part, verdict, "looked")
+
+        self.go(self.start("both", work), place, 1, then)
+
+    @precondition(lambda self: self.books.refused())
+    @rule(space=st.sampled_from(["space", "another", "a third"]), place=places, then=then)
+    def person_readdresses(self, space: str, place: str = "", then: str = "end") -> None:
+        number = self.books.refused()[0]
+        self.arize.space = space
+
+        def work(run: Run) -> object:
+            run.require_ledger()
+            return readdress(run, number, "the space was wrong")
 
         self.go(self.start("both", work), place, 1, then)
 
@@ -371,6 +389,25 @@ def test_a_group_that_another_consumer_left_is_taken_up_where_it_stands(drains: 
     drains.kafka.group[A0] = GroupOffset(partition=A0, offset=0, metadata="theirs")
     assert isinstance(ended := drains.run_to_the_end(), RunReport)
     assert (ended.state, drains.kafka.group[A0].offset) == ("done", 1)
+
+
+@pytest.mark.parametrize("then", ["end", "die"])
+@pytest.mark.parametrize("place", ["intent.json", "send"])
+def test_what_was_refused_goes_where_a_person_says_even_by_a_run_that_slept(
+    drains: Drains, place: str, then: str
+) -> None:
+    drains.kafka.produce(A0, b"good 1")
+    drains.arize.script.extend([FORBIDS, FORBIDS])
+    drains.expected |= {DestinationRefused}
+    drains.start_a("both").finish()
+    sleeper = drains.start_a("both")
+    drains.go(sleeper, place, 1, "wait")
+    drains.person_readdresses("another", "intent.json done", then)
+    sleeper.finish()
+    if not drains.world.alive and drains.books.refused():  # it was in the middle of its send when the person spoke
+        drains.person_readdresses("another")
+    assert isinstance(ended := drains.run_to_the_end(), RunReport)
+    assert (ended.state, drains.spaces[-1]) == ("done", "another")
 
 
 def test_every_offset_is_decided_once_and_sent_once_whatever_happens() -> None:

@@ -1,0 +1,51 @@
+"""A person's word on a group that was moved: the ledger is right, or the group is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sluice.errors import RealignNotPossible
+from sluice.ledger import entries
+from sluice.offsets import GroupOffset, OffsetRange
+from sluice.outlook import Standing
+from sluice.run import Run
+from sluice.steps import step
+
+
+def realign_to_ledger(run: Run, standing: Standing) -> list[GroupOffset]:
+    """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
+    return run.mirror.set(standing)
+
+
+def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetRange, ...]:
+    """Move the ledger forward to the group by a `skip`, and return what was skipped: a backfill can still take it.
+
+    Raises:
+        RealignNotPossible: something is not delivered yet, or the group stands behind the ledger.
+    """
+    skipped = _skippable(standing)
+    skip = entries.Skip(written_at=run.now(), run=run.run_id, ranges=tuple(map(str, skipped)), reason=reason)
+    entry = run.ledger.append(
+        skip, lambda state: all(state.position(item.partition).offset == item.start for item in skipped)
+    )
+    step("ledger.skipped", entry=entry, ranges=", ".join(skip.ranges))
+    run.mirror.set(replace(standing, state=run.ledger.state))
+    return skipped
+
+
+def _skippable(standing: Standing) -> tuple[OffsetRange, ...]:
+    state = standing.state
+    if state.open:
+        raise RealignNotPossible(
+            f"Entries {', '.join(map(str, state.open))} are not delivered yet",
+            "Run the pipeline, or resolve them; then realign",
+        )
+    for partition, at in standing.committed.items():
+        low, high = state.position(partition).offset, standing.bounds[partition].end
+        if not low <= at.offset <= high:
+            raise RealignNotPossible(
+                f"The group stands at {partition} offset {at.offset}, outside {low}..{high}; it only goes forward",
+                "Use --to ledger",
+            )
+    ranges = (OffsetRange(key, state.position(key).offset, at.offset) for key, at in sorted(standing.committed.items()))
+    return tuple(item for item in ranges if item.span)
