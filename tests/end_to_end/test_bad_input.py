@@ -241,6 +241,7 @@ def test_a_wrong_space_is_mended_by_a_persons_word_which_may_be_cut_off(
     assert (done.code, done.found["parts"]) == (0, [1]), "the first part was readdressed already"
     again = bench.sluice("resolve", name, "--entry", "1", *word)
     assert (again.code, "goes to local-space as it is" in again.said) == (2, True)
+    assert bench.sluice("resolve", name, "--entry", "2", *word).code == 0, "two windows were in hand"
     bench.finished(name)
     assert bench.ids(name) == flights.good
     bench.books(name).audit(flights)
