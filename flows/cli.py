@@ -82,6 +82,16 @@ def status(options: argparse.Namespace) -> Printed:
     return 0, found, cli_text.status_text(found)
 
 
+def rejected(options: argparse.Namespace) -> Printed:
+    """List an entry's rejected records by offset and reason, without any value."""
+    from sluice.rejections import rejections
+
+    with _opened(options) as opened:
+        opened.require_ledger()
+        found = rejections(opened, options.entry)
+    return 0, found, cli_text.rejected_text(found)
+
+
 def resolve(options: argparse.Namespace) -> Printed:
     """Give a person's word on a held entry, on a send without a known outcome, on the space of a refused one."""
     from sluice.ledger.log import held_error
@@ -174,4 +184,4 @@ def _opened(options: argparse.Namespace) -> Any:
     )
 
 
-COMMANDS = {"check": check, "plan": plan, "run": run, "status": status, "resolve": resolve, "realign": realign}
+COMMANDS = {command.__name__: command for command in (check, plan, run, status, rejected, resolve, realign)}

@@ -38,8 +38,11 @@ def _no_prefect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-prefect", action="store_true", help="run without a Prefect server: no artifacts")
 
 
-def _verdict(parser: argparse.ArgumentParser) -> None:
+def _entry(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
+
+
+def _verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=int, help="the part's number, with delivered and resend")
     verdicts = ["deliver", "redo", "drop", "delivered", "resend", "readdress"]
     parser.add_argument("verdict", choices=verdicts, help="see the runbook")
@@ -65,4 +68,10 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-_OPTIONS = {"plan": [_bounds], "run": [_bounds, _no_prefect], "resolve": [_verdict], "realign": [_side]}
+_OPTIONS = {
+    "plan": [_bounds],
+    "run": [_bounds, _no_prefect],
+    "rejected": [_entry],
+    "resolve": [_entry, _verdict],
+    "realign": [_side],
+}

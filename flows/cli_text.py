@@ -9,6 +9,7 @@ from sluice.errors import SluiceError
 from sluice.offsets import Balance
 
 _CLASSES = tuple(Balance().as_dict())
+_SHOWN = 20  # rejected records
 
 
 def error_as_dict(error: SluiceError) -> dict[str, Any]:
@@ -66,6 +67,17 @@ def status_text(found: Mapping[str, Any]) -> str:
         lines.append(
             f"entry {item['entry']} waits: {item['held'] or '; '.join(part['last'] for part in item['parts'])}"
         )
+    return "\n".join(lines)
+
+
+def rejected_text(found: Mapping[str, Any]) -> str:
+    records = found["records"]
+    lines = [f"entry {found['entry']} of {found['pipeline']}: {counted(found['rejected'], 'rejected record')}"]
+    lines += [f"{count:,} {reason}" for reason, count in found["reasons"].items()]
+    if records:
+        lines.append(table(tuple(records[0]), ([*record.values()] for record in records[:_SHOWN])))
+    if len(records) > _SHOWN:
+        lines.append(f"and {len(records) - _SHOWN:,} more; --json lists all")
     return "\n".join(lines)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 
 DRILL = "SLUICE_DRILL"
 
 _log = logging.getLogger("sluice")
 _times: dict[str, int] = {}
+_counting = threading.Lock()
 
 
 def step(event: str, /, **fields: object) -> None:
@@ -20,13 +22,14 @@ def step(event: str, /, **fields: object) -> None:
     and the demo, show that the next run finishes what a dead one began.
     """
     _log.info("%s", " ".join((event, *(f"{name}={_shown(value)}" for name, value in fields.items()))))
-    _times[event] = _times.get(event, 0) + 1
-    _drill(event)
+    with _counting:  # threads reach steps side by side
+        _times[event] = reached = _times.get(event, 0) + 1
+    _drill(event, reached)
 
 
-def _drill(event: str) -> None:
+def _drill(event: str, reached: int) -> None:
     match os.environ.get(DRILL, "").split(":"):
-        case [wanted, times, *rest] if wanted == event and int(times) == _times[event]:
+        case [wanted, times, *rest] if wanted == event and int(times) == reached:
             if rest == ["parent"]:
                 os.kill(os.getppid(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)

@@ -162,7 +162,8 @@ def held_error(state: LedgerState) -> WindowHeld:
     ranges = ", ".join(str(item.range) for item in first.entry.ranges)
     return WindowHeld(
         f"Entry {first.number} of {state.pipeline} ({ranges}) is held: {first.entry.held}",
-        f"Look at its rejected records, then: sluice resolve FILE --entry {first.number} deliver|redo|drop --reason …",
+        f"Look: sluice rejected FILE --entry {first.number}; then: "
+        f"sluice resolve FILE --entry {first.number} deliver|redo|drop --reason …",
     )
 
 

@@ -57,6 +57,14 @@ def test_a_held_window_is_sealed_whole_and_nothing_behind_it_is_planned(bench: B
     (waiting,) = bench.sluice("status", name).found["waiting"]
     assert (waiting["entry"], waiting["ranges"]) == (2, [f"{written.topic}[0] 20..40"])
     assert "10 of 20 records were rejected" in waiting["held"]
+    rejected = bench.sluice("rejected", name, "--entry", "2").found
+    assert (rejected["rejected"], rejected["reasons"]) == (10, {"not JSON": 10})
+    assert [(item["offset"], item["reason"]) for item in rejected["records"]] == [
+        (offset, "not JSON") for offset in range(30, 40)
+    ]
+    none = bench.sluice("rejected", name, "--entry", "1").found
+    assert (none["rejected"], none["records"], none["file"]) == (0, [], None)
+    assert bench.sluice("rejected", name, "--entry", "9").code == 2
     books = bench.books(name)
     books.audit(written)
     assert (len(books.entries), books.held) == (3, [2])

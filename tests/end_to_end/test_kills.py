@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -138,6 +139,32 @@ def test_a_send_without_a_known_outcome_can_be_held_until_a_person_says_to_send_
     books = bench.books(name)
     books.audit_delivered()
     assert books.outcomes(1, 0) == ["released", "accepted"]
+
+
+@pytest.mark.parametrize(
+    "at", ["window.sealed:3", "delivery.intended:3", "delivery.answered_accepted:2", "part.delivered:3"]
+)
+def test_what_a_run_with_windows_side_by_side_had_begun_the_next_one_finishes(
+    bench: Bench, flights: Written, at: str
+) -> None:
+    name = bench.pipeline(
+        f"kill-wide-{re.sub(r'[^a-z0-9]', '-', at)}", flights.topic, limits={"max_records": 30, "parallel_windows": 3}
+    )
+    bench.arize.script("slow", seconds=0.3, times=9, model=name)
+    bench.killed(name, at)
+    books = bench.books(name)
+    in_doubt = [part for part, tries in books.every_outcome().items() if "unknown" in tries]
+    bench.finished(name)
+    books = bench.books(name)
+    books.audit(flights)
+    books.audit_delivered()
+    assert {number: at for number, (at, _) in group_offsets(flights.servers, name, flights).items()} == flights.ends
+    entries, arrived = books.entries, Counter(bench.ids(name))
+    perhaps_twice = [flights.good_of(entries[number], entries[number]["parts"][part]["version"])
+                     for number, part in in_doubt]  # fmt: skip
+    assert set(arrived) == set(flights.good)
+    assert {id_ for id_, times in arrived.items() if times > 1} <= {id_ for ids in perhaps_twice for id_ in ids}
+    assert bench.doubted(name) == in_doubt
 
 
 @pytest.mark.parametrize("at", [*PLAIN, *FAULTS])

@@ -144,6 +144,28 @@ def test_four_runs_that_start_together_share_the_work(bench: Bench, flights: Wri
     check(bench, name, flights)
 
 
+def test_four_runs_on_a_bucket_share_the_work(bench_on_s3: Bench, flights: Written) -> None:
+    name = bench_on_s3.pipeline("two-on-s3", flights.topic, limits={"max_records": 40, "parallel_windows": 2})
+    commands = [bench_on_s3.start("run", name) for _ in range(4)]
+    done = [command.done() for command in commands]
+    assert [(item.code, item.said) for item in done] == [(0, "")] * 4
+    assert "delivery.ambiguous" not in [step for item in done for step in item.steps]
+    check(bench_on_s3, name, flights)
+
+
+@pytest.mark.parametrize("step", ["ledger.begun:1", "window.staged:1", "delivery.accepted:1", "group.committing:1"])
+def test_a_run_on_a_bucket_that_stands_still_while_another_does_everything_does_nothing_twice(
+    bench_on_s3: Bench, flights: Written, step: str
+) -> None:
+    name = bench_on_s3.pipeline("two-s3-" + step.replace(".", "-").replace(":", "-"), flights.topic)
+    slow = bench_on_s3.start("run", name, pause=step)
+    slow.until_it_stops()
+    bench_on_s3.finished(name)
+    slow.go_on()
+    assert (slow.done().code, len(bench_on_s3.sends(name))) == (0, len(bench_on_s3.books(name).every_outcome()))
+    check(bench_on_s3, name, flights)
+
+
 def test_runs_on_disjoint_partitions_share_the_ledger(bench: Bench, flights: Written) -> None:
     """The file says which partitions; two machines with two versions of one file run at once."""
     name = "two-disjoint"

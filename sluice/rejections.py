@@ -1,0 +1,42 @@
+"""Which records of an entry were rejected, and why: offsets and reasons, never values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sluice.errors import WrongUse
+from sluice.ledger.entries import Sealed
+from sluice.run import Run
+
+
+def rejections(run: Run, number: int) -> dict[str, Any]:
+    """List the rejected records of an entry, in the order of topic, partition and offset. Nothing is written.
+
+    Raises:
+        WrongUse: there is no such entry, or it seals no records.
+    """
+    import polars as pl  # here and not above: the other commands start without it
+
+    file = _sealed(run, number).rejected
+    rows: list[dict[str, Any]] = []
+    if file is not None:
+        columns = ["topic", "partition", "offset", "reason"]
+        frame = pl.read_parquet(run.staging.local_copy(file), columns=columns)
+        rows = frame.sort("topic", "partition", "offset").to_dicts()
+    return {
+        "pipeline": run.pipeline.name,
+        "entry": number,
+        "rejected": len(rows),
+        "reasons": dict(Counter(row["reason"] for row in rows).most_common()),
+        "file": file.key if file else None,
+        "records": rows,
+    }
+
+
+def _sealed(run: Run, number: int) -> Sealed:
+    last = run.ledger.state.next_number - 1
+    entry = run.ledger.entry(number) if 0 <= number <= last else None
+    if isinstance(entry, Sealed):
+        return entry
+    raise WrongUse(f"Entry {number} of {run.pipeline.name} holds no records; entries are 0 to {last}", "Name another")
