@@ -162,7 +162,7 @@ class _Deliveries:
     def _collect(self) -> None:
         """Wait for one part at least, and commit what it settled."""
         done, _ = wait(self._waiting, return_when=FIRST_COMPLETED)
-        future = next(iter(done))
+        future = next(item for item in self._waiting if item in done)  # the one that waits longest
         self._waiting.pop(future)
         receipt = future.result()
         self.report = self.report.with_receipt(receipt)
