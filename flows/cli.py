@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from flows import cli_text
@@ -54,7 +55,7 @@ def check(options: argparse.Namespace) -> Printed:
     """Say whether a pipeline file is right; asks no broker."""
     loaded = _loaded(options)
     columns = {column.name: column.type for column in loaded.pipeline.columns()}
-    found = {"pipeline": loaded.pipeline.name, "file": str(loaded.path), "sha256": loaded.sha256, "columns": columns}
+    found = {"pipeline": loaded.pipeline.name, "file": _short(loaded.path), "sha256": loaded.sha256, "columns": columns}
     return 0, {"state": "done", **found}, cli_text.check_text(found)
 
 
@@ -169,6 +170,12 @@ def _loaded(options: argparse.Namespace) -> Any:
     from sluice.settings import Settings
 
     return pipeline_called(options.file, Settings.from_environment(os.environ))
+
+
+def _short(path: Path) -> str:
+    """The path from where the person stands, if it is below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _opened(options: argparse.Namespace) -> Any:
