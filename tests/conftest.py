@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:  # imported where they start, so that a unit test needs neither their packages nor the time
     from deployments.local.kafka import Kafka
     from deployments.local.seaweedfs import SeaweedFS
+
+settings.register_profile("untimed", deadline=None)  # a busy machine proves nothing
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -420,5 +420,5 @@ def test_every_offset_is_decided_once_and_sent_once_whatever_happens_in_thousand
 
 
 def _search(how: settings) -> None:
-    every = settings(how, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
+    every = settings(how, suppress_health_check=list(HealthCheck), report_multiple_bugs=False)
     run_state_machine_as_test(Drains, settings=every)

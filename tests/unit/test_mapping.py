@@ -276,7 +276,7 @@ def ranges(draw: st.DrawFn, partition: Partition) -> ReadRange:
     return ReadRange(range=range_, records=RecordList(records), expired=expired)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(windows())
 def test_every_record_with_a_value_is_a_row_or_rejected_and_each_balance_is_exact(ranges: list[ReadRange]) -> None:
     window = map_window(pipeline(), ranges, now_s=NOW_S)
@@ -312,7 +312,7 @@ def balance_by_hand(item: ReadRange, rows: list[tuple[str, int, int]]) -> Balanc
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(windows())
 def test_a_window_read_whole_and_its_halves_give_the_same_rows(ranges: list[ReadRange]) -> None:
     whole = map_window(pipeline(), ranges, now_s=NOW_S)

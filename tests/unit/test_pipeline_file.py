@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluice.errors import WrongPipelineFile
@@ -229,14 +229,12 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_problem() -> None:
     assert parse_pipeline(text, "a.yaml") == parsed(PREDICTIONS)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(sorted(UNITS)), st.sampled_from(["", " "]))
 def test_a_size_is_its_number_times_its_unit(number: int, unit: str, space: str) -> None:
     assert parse_size(f"{number}{space}{unit}") == number * UNITS[unit]
     assert parse_size(number) == number
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100))
 def test_a_share_is_the_same_in_percent_and_as_a_number(percent: int) -> None:
     assert parse_share(f"{percent}%") == parse_share(percent / 100)
@@ -416,7 +414,6 @@ def test_every_problem_is_told_at_once_in_the_order_of_lines() -> None:
     assert lines == [2, 9, 21]
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(sorted({"name", "kind", "source", "limits", "group", "topics", "max_records", "model"})), st.data()
 )
@@ -428,7 +425,6 @@ def test_a_key_with_a_letter_left_out_is_found_and_set_right(key: str, data: st.
     assert [one for one in found if one.startswith(f"a.yaml:{line}: ") and f"did you mean {key}?" in one], found
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(PREDICTIONS)), st.integers(0, 40), st.text(max_size=8))
 @example(0, len(PREDICTIONS), "[" * 1000)
 @example(0, len(PREDICTIONS), "&a [*a]")
@@ -640,7 +636,6 @@ def test_the_schema_is_one_and_takes_what_an_editor_makes_of_the_sample() -> Non
     assert is_right_by_schema(as_yaml_1_2)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(PLACES), VALUES)
 @example("map.version", "$offset")
 @example("source.kafka.topics", ["$key"])

@@ -280,14 +280,14 @@ def kept(pipeline: Pipeline, rows: list[dict[str, Any]]) -> pl.DataFrame:
     return frame.filter(reasons(frame, rules(pipeline, now_s=NOW_S)).is_null())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=st.lists(prediction_rows | st.just(GOOD), min_size=1, max_size=8))
 def test_the_sdk_refuses_no_prediction_that_keeps_the_rules(client: ArizeClient, rows: list[dict[str, Any]]) -> None:
     for (version,), part in kept(pipeline(), rows).group_by("version"):
         assert send(client, pipeline(), part, str(version)) == part.height
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=st.lists(actual_rows, min_size=1, max_size=8))
 def test_the_sdk_refuses_no_actual_that_keeps_the_rules(client: ArizeClient, rows: list[dict[str, Any]]) -> None:
     frame = kept(pipeline(ACTUALS), rows)
