@@ -46,7 +46,7 @@ class Mirror:
             self._source.commit(behind)
             step("group.mended", group=self._group, offsets=len(behind))
 
-    def set(self, standing: Standing) -> list[GroupOffset]:
+    def overwrite(self, standing: Standing) -> list[GroupOffset]:
         """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
         offsets = group_offsets(standing.state, list(standing.partitions))
         self._source.commit(offsets)

@@ -14,7 +14,7 @@ from sluice.steps import step
 
 def realign_to_ledger(run: Run, standing: Standing) -> list[GroupOffset]:
     """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
-    return run.mirror.set(standing)
+    return run.mirror.overwrite(standing)
 
 
 def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetRange, ...]:
@@ -29,7 +29,7 @@ def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetR
         skip, lambda state: all(state.position(item.partition).offset == item.start for item in skipped)
     )
     step("ledger.skipped", entry=entry, ranges=", ".join(skip.ranges))
-    run.mirror.set(replace(standing, state=run.ledger.state))
+    run.mirror.overwrite(replace(standing, state=run.ledger.state))
     return skipped
 
 
