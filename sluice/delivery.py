@@ -114,7 +114,7 @@ class Deliverer:
         self._deliveries.doubt(
             Doubt(entry=name.entry, part=name.part, delivery=unknown[0].number, run=self._run, written_at=self._now())
         )
-        step("delivery.ambiguous", entry=name.entry, part=name.part, delivery=last.number, why=why)
+        step("delivery.ambiguous", entry=name.entry, part=name.part, delivery=last.number, why=why, ranges=name.ranges)
         return len(unknown)
 
     def _pause(self, name: PartName, answers: list[Answer]) -> None:
@@ -132,12 +132,19 @@ class Deliverer:
         intent = Intent(run=self._run, duration_s=self._rules.duration_s, resends=resends, written_at=self._now())
         if not self._deliveries.intend(name.entry, name.part, number, intent):
             return None
-        step("delivery.intended", entry=name.entry, part=name.part, delivery=number, resends=resends)
+        step(
+            "delivery.intended", entry=name.entry, part=name.part, delivery=number, resends=resends, ranges=name.ranges
+        )
         # Counted from before the intent was written: this sender believes its time to be over no later than others do.
         left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
         answer: Answer = send(left_s) if left_s > 0 else _TOO_LATE
         step(
-            f"delivery.answered_{answer.kind}", entry=name.entry, part=name.part, delivery=number, status=answer.status
+            f"delivery.answered_{answer.kind}",
+            entry=name.entry,
+            part=name.part,
+            delivery=number,
+            status=answer.status,
+            ranges=name.ranges,
         )
         self._write_down(name, number, intent, answer)
         return answer
@@ -156,7 +163,14 @@ class Deliverer:
             written_at=self._now(),
         )
         self._deliveries.conclude(name.entry, name.part, number, outcome)
-        step(f"delivery.{answer.kind}", entry=name.entry, part=name.part, delivery=number, rows=answer.rows)
+        step(
+            f"delivery.{answer.kind}",
+            entry=name.entry,
+            part=name.part,
+            delivery=number,
+            rows=answer.rows,
+            ranges=name.ranges,
+        )
         if answer.kind == "refused" and not answer.retry:
             raise _refusal(name, answer)
 

@@ -33,10 +33,9 @@ class Mirror:
         wanted = group_offsets(state, list(partitions))
         forward = ahead_of(committed, wanted)
         if forward:
-            step("group.committing", offsets=len(forward))
+            step("group.committing", group=self._group, offsets=_shown(forward))
             self._source.commit(forward)
-            offsets = " ".join(f"{item.partition}:{item.offset}" for item in forward)
-            step("group.committed", group=self._group, offsets=offsets)
+            step("group.committed", group=self._group, offsets=_shown(forward))
         return wanted
 
     def mend(self, standing: Standing) -> None:
@@ -44,11 +43,15 @@ class Mirror:
         behind = ahead_of(standing.committed, group_offsets(standing.state, list(standing.partitions)))
         if behind:
             self._source.commit(behind)
-            step("group.mended", group=self._group, offsets=len(behind))
+            step("group.mended", group=self._group, offsets=_shown(behind))
 
     def overwrite(self, standing: Standing) -> list[GroupOffset]:
         """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
         offsets = group_offsets(standing.state, list(standing.partitions))
         self._source.commit(offsets)
-        step("group.realigned", to="ledger", offsets=len(offsets))
+        step("group.realigned", group=self._group, offsets=_shown(offsets))
         return offsets
+
+
+def _shown(offsets: Sequence[GroupOffset]) -> str:
+    return " ".join(f"{item.partition}:{item.offset}" for item in offsets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sluice.errors import SluiceError
@@ -33,10 +33,15 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartName:
-    """A part of an entry; `str()` is `entry 12 part 0`."""
+    """A part of an entry; `str()` is `entry 12 part 0`.
+
+    Attributes:
+        ranges: of the entry, for the log.
+    """
 
     entry: int
     part: int
+    ranges: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"entry {self.entry} part {self.part}"

@@ -27,7 +27,7 @@ def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "d
     held = _held(run, number)
     entry = _redone(run, held, reason) if verdict == "redo" else _ended(run, held, verdict, reason)
     ended_by = run.ledger.append(entry, lambda state: number in {item.number for item in state.held})
-    step("window.resolved", entry=number, verdict=verdict, by_entry=ended_by)
+    step("window.resolved", entry=number, verdict=verdict, by_entry=ended_by, ranges=held.entry.shown)
     return ended_by
 
 
@@ -59,7 +59,7 @@ def resolve_delivery(
             break
     if not held:
         raise NothingToResolve(f"Another word on entry {number} part {part} came first", "See: sluice status FILE")
-    step("delivery.resolved", entry=number, part=part, verdict=verdict)
+    step("delivery.resolved", entry=number, part=part, verdict=verdict, ranges=run.ledger.sealed(number).shown)
     return held
 
 
@@ -98,7 +98,7 @@ def _aim(run: Run, item: OpenEntry, part: int, space: str, reason: str) -> bool:
     word = Intent(run=run.run_id, duration_s=0, space=space, reason=reason, written_at=run.now())
     if not run.deliveries.intend(item.number, part, len(known), word):
         raise NothingToResolve(f"Entry {item.number} part {part} was being sent", "Try again")
-    step("delivery.readdressed", entry=item.number, part=part)
+    step("delivery.readdressed", entry=item.number, part=part, ranges=item.entry.shown)
     run.deliveries.conclude(item.number, part, len(known), word_on_space(word, run.now()))
     return True
 

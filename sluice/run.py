@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sluice.clock import timestamp
 from sluice.delivery import Deliverer, Rules
@@ -72,7 +73,13 @@ class Run:
             planned = Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=problem)
         if planned.unfinished or planned.plan.windows:
             self._parts.destination.get_ready()
-        step("run.planned", pipeline=self.pipeline.name, windows=len(planned.plan.windows), unfinished=len(unfinished))
+        step(
+            "run.planned",
+            pipeline=self.pipeline.name,
+            windows=len(planned.plan.windows),
+            unfinished=len(unfinished),
+            ranges=", ".join(str(item) for item in planned.plan.ranges if item.span),
+        )
         return planned
 
     def forecast(self) -> Planned:
@@ -109,9 +116,9 @@ class Run:
         """
         read = self._read(window)
         entry = entries.Window(**self.sealing.entry_from(read))
-        step("window.staged", ranges=_shown(entry), balance=entry.balance.arithmetic())
+        step("window.staged", ranges=entry.shown, balance=entry.balance.arithmetic())
         number = self.ledger.seal(entry)
-        step("window.sealed", entry=number, ranges=_shown(entry), held=bool(entry.held))
+        step("window.sealed", entry=number, ranges=entry.shown, held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
         return Staged(number=number, entry=entry, left=left, held=self._held(number))
 
@@ -126,8 +133,16 @@ class Run:
         def send(left_s: float, space: str | None) -> Answer:
             return self._parts.destination.send(file, entry.destination.in_space(space), part, left_s)
 
-        receipt = self._deliverer.deliver(name, part.rows, send)
-        step("part.delivered", entry=name.entry, part=name.part, rows=receipt.rows, sent_here=receipt.sent)
+        shown = entry.shown
+        receipt = self._deliverer.deliver(replace(name, ranges=shown), part.rows, send)
+        step(
+            "part.delivered",
+            entry=name.entry,
+            part=name.part,
+            rows=receipt.rows,
+            sent_here=receipt.sent,
+            ranges=shown,
+        )
         return receipt
 
     def commit(self, settled: Sequence[int]) -> Committed:
@@ -145,7 +160,13 @@ class Run:
 
     def record(self, report: RunReport) -> None:
         """Log what was done; a flow adds its artifacts."""
-        step("run.recorded", pipeline=report.pipeline, state=report.state, rows=report.rows_accepted)
+        step(
+            "run.recorded",
+            pipeline=report.pipeline,
+            state=report.state,
+            rows=report.rows_accepted,
+            ranges=", ".join(map(str, report.taken)),
+        )
 
     def prepare(self) -> None:
         """Try the store out, keep the pipeline file beside the ledger that it explains, and load that."""
@@ -202,7 +223,3 @@ class Run:
 
     def now(self) -> str:
         return timestamp(self._parts.clock.epoch_s())
-
-
-def _shown(entry: entries.Window) -> str:
-    return ", ".join(str(item.range) for item in entry.ranges)

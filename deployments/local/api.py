@@ -69,6 +69,25 @@ class PrefectApi:
         state = {"type": "CRASHED", "name": "Crashed", "message": message}
         self.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": state, "force": True})
 
+    def schedule(self, deployment_id: str, *, active: bool) -> None:
+        """Let the deployment's schedules make runs, or make none."""
+        for schedule in self.ask("GET", f"/deployments/{deployment_id}/schedules"):
+            self.ask("PATCH", f"/deployments/{deployment_id}/schedules/{schedule['id']}", {"active": active})
+
+    def clear_runs(self, deployment_id: str) -> None:
+        """End what workers that are gone left of a deployment's runs, and forget those that nobody has begun.
+
+        The next worker would begin a late run first, and one that seems to run holds the only slot: either way a new
+        run would be cancelled.
+        """
+        unfinished = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+        states = {"state": {"type": {"any_": unfinished}}}
+        for run in self.runs(deployments={"id": {"any_": [deployment_id]}}, flow_runs=states):
+            if run["state_type"] == "SCHEDULED":
+                self.ask("DELETE", f"/flow_runs/{run['id']}")
+            else:
+                self.crash(run["id"], "its worker is gone")
+
     def artifacts(self, **filters: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask("POST", "/artifacts/filter", filters)
         return found

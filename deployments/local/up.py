@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import AbstractContextManager
 
+from deployments.local.api import PrefectApi
 from deployments.local.options import Teller, options_of
 from deployments.local.processes import unwinding_on_sigterm
 from deployments.local.stack import Stack, running_stack
@@ -18,13 +20,22 @@ def main() -> int:
         with (
             unwinding_on_sigterm(),
             running_stack(options.directory, departures=options.departures, say=say) as stack,
-            stack.prefect.worker(stack.environment()),
+            _worker(stack),
         ):
             _tell(stack, say)
             signal.pause()
     except KeyboardInterrupt:
         say(f"Ended; the data stay in {options.directory}, and `make up` goes on with them")
     return 0
+
+
+def _worker(stack: Stack) -> AbstractContextManager[object]:
+    """Run a worker that begins with nothing of an earlier call, and has the schedule's runs to do."""
+    api = PrefectApi(stack.prefect.api_url)
+    deployment = api.deployment("ingest/flights")["id"]
+    api.clear_runs(deployment)
+    api.schedule(deployment, active=True)
+    return stack.prefect.worker(stack.environment())
 
 
 def _tell(stack: Stack, say: Teller) -> None:

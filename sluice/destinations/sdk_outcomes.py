@@ -1,7 +1,7 @@
 """What became of a send: accepted, refused (proven not accepted), or unknown.
 
 No free text of the SDK gets into an outcome, for it may quote values: only names of exception classes, error codes,
-column names and statuses, and of a 4xx Arize's own words, cut short and without the key.
+column names and statuses, and of a 4xx those of Arize's words that `sdk_words` knows to be none.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sluice.destinations.sdk_words import without_values
 from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
-_MESSAGE_CHARS = 300
 # Request timeout, too early, too many requests: Arize did not take the rows, and may take them later.
 _LATER = (408, 425, 429)
 _AT_THE_DOOR = (401, 403, 404, 405, 407)
@@ -67,16 +67,15 @@ def unknown(reason: str, status: int | None = None) -> Outcome:
     return Outcome(kind="unknown", status=status, reason=reason)
 
 
-def outcome_of(error: Exception, *, begun: bool, key: str = "", columns: Sequence[str] = ()) -> Outcome:
+def outcome_of(error: Exception, *, begun: bool, columns: Sequence[str] = ()) -> Outcome:
     """Translate what the SDK's call, or what comes before it, raised.
 
     Args:
         begun: whether a byte of the rows was handed to the socket. If none was, the exception's kind does not matter.
-        key: the API key, cut out of Arize's words should they repeat it.
         columns: the names that may be told.
     """
     if isinstance(status := getattr(error, "status_code", None), int):
-        return _outcome_of_status(status, str(getattr(error, "message", "")), key)
+        return _outcome_of_status(status, str(getattr(error, "message", "")), columns)
     if begun:
         return unknown(f"no answer after the rows began to go out ({class_names(error)})")
     if isinstance(error, NotSent):
@@ -92,11 +91,10 @@ def class_names(error: BaseException) -> str:
     return ", ".join(dict.fromkeys(type(link).__name__ for link in _chain(error)))
 
 
-def _outcome_of_status(status: int, message: str, key: str) -> Outcome:
+def _outcome_of_status(status: int, message: str, columns: Sequence[str]) -> Outcome:
     if status >= 500 or status == 303:  # "see other" may follow a POST that was carried out
         return unknown(f"HTTP {status}", status)
-    message = message.replace(key, "[key]") if key else message
-    words = " ".join(message.split())[:_MESSAGE_CHARS] if status >= 400 else "a redirect, which is not followed"
+    words = without_values(message, columns) if status >= 400 else "a redirect, which is not followed"
     return refused(f"HTTP {status}: {words}" if words else f"HTTP {status}", status, retry=status in _LATER)
 
 

@@ -77,7 +77,7 @@ def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire, *,
         columns = list(frame.columns)
         status = _log(connection, order, frame, arguments, deadline)
     except Exception as error:  # noqa: BLE001 - the SDK's documented exceptions are not all that it raises
-        return outcome_of(error, begun=wire.begun, key=connection["api_key"], columns=columns)
+        return outcome_of(error, begun=wire.begun, columns=columns)
     return Outcome(kind="accepted", status=status, rows=len(frame))
 
 

@@ -156,6 +156,11 @@ class _Delivered(_Entry):
     def balance(self) -> Balance:
         return sum((item.counted.balance for item in self.ranges), Balance())
 
+    @property
+    def shown(self) -> str:
+        """Its ranges, for people: `flights[0] 0..40, flights[1] 0..17`."""
+        return ", ".join(str(item.range) for item in self.ranges)
+
 
 class Window(_Delivered):
     """The next offsets of some partitions, each from where the ledger stands."""

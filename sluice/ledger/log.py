@@ -96,7 +96,7 @@ class Ledger:
             if self._store.put_once(self.keys.entry(number), data) == data:
                 self._take(number, entry)
                 return number
-            step("ledger.taken", entry=number)
+            step("ledger.taken", entry=number, ranges=entry.shown if isinstance(entry, Sealed) else "")
             self.refresh()
         raise LedgerMoved(
             f"Another run went on in the ledger of {self.state.pipeline} (entry {self.state.next_number - 1})"
@@ -118,7 +118,7 @@ class Ledger:
             for number in range(behind, self.state.next_number):
                 there = self.entry(number)
                 if isinstance(there, Window) and _is_same(there, window):
-                    step("window.sealed_by_another", entry=number)
+                    step("window.sealed_by_another", entry=number, ranges=window.shown)
                     return number
             raise
 
@@ -159,9 +159,8 @@ class Ledger:
 
 def held_error(state: LedgerState) -> WindowHeld:
     first = state.held[0]
-    ranges = ", ".join(str(item.range) for item in first.entry.ranges)
     return WindowHeld(
-        f"Entry {first.number} of {state.pipeline} ({ranges}) is held: {first.entry.held}",
+        f"Entry {first.number} of {state.pipeline} ({first.entry.shown}) is held: {first.entry.held}",
         f"Look: sluice rejected FILE --entry {first.number}; then: "
         f"sluice resolve FILE --entry {first.number} deliver|redo|drop --reason …",
     )

@@ -65,10 +65,9 @@ class DirectoryStore:
         return True
 
     def keys(self, prefix: str, after: str = "") -> Iterator[str]:
-        folder = self._root / prefix.rpartition("/")[0]
+        folder, slash, _ = prefix.rpartition("/")
         with _translated(prefix):
-            found = sorted(path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
-        return (key for key in found if key.startswith(prefix) and key > after and not key.startswith(_UNFINISHED))
+            yield from self._walk(folder + slash, prefix, after)
 
     def delete(self, key: str) -> None:
         with _translated(key):
@@ -82,6 +81,20 @@ class DirectoryStore:
             now = sample.stat().st_mtime
             sample.unlink()
         return now
+
+    def _walk(self, folder: str, prefix: str, after: str) -> Iterator[str]:
+        """Walk the keys of a folder in order; what lies before `after` is passed over a folder at a time."""
+        try:
+            found = sorted((folder + item.name + "/" * item.is_dir()) for item in os.scandir(self._root / folder))
+        except FileNotFoundError:
+            return
+        for key in found:
+            if key.endswith("/"):
+                is_wanted = key.startswith(prefix) or prefix.startswith(key)
+                if is_wanted and (key > after or after.startswith(key)) and key != f"{_UNFINISHED}/":
+                    yield from self._walk(key, prefix, after)
+            elif key.startswith(prefix) and key > after:
+                yield key
 
     def _link(self, key: str, write: Callable[[Path], object]) -> bool:
         target = self._root / key

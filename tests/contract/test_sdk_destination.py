@@ -195,7 +195,7 @@ def test_an_error_status_is_an_outcome_and_is_not_tried_again(
     outcome = sending.send(staged)
     assert (outcome.kind, outcome.status, outcome.error) == (kind, status, error)
     assert outcome.retry == (status == 429)
-    assert outcome.reason == (f"HTTP {status}: because of [key]" if status < 500 else f"HTTP {status}")
+    assert outcome.reason == (f"HTTP {status}: because of …" if status < 500 else f"HTTP {status}")
     assert len(sending.calls()) == 1
     assert sending.send(staged).kind == "accepted"
 

@@ -41,7 +41,9 @@ def variables(kafka: Kafka, flights: Written) -> Mapping[str, str]:
 def processes(bench_on_s3: Bench, flights: Written, variables: Mapping[str, str]) -> str:
     """What a list of processes showed in the middle of a send, whose pipeline then went on to its end."""
     name = bench_on_s3.pipeline(NAME, flights.topic, policies={"max_rejected": {"share": "1%", "of_at_least": 10}})
-    bench_on_s3.arize.script("status", status=400, message=f"bad rows: {API_KEY}", model=name)
+    bench_on_s3.arize.script(
+        "status", status=400, message=f"row 3: prediction_id {CANARY}-id-000003 is bad: {API_KEY}", model=name
+    )
     for verb in ("check", "plan"):
         assert bench_on_s3.sluice(verb, name, **variables).code == 0
     command = bench_on_s3.start("run", name, pause="delivery.intended:1", **variables)

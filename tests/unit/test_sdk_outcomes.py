@@ -1,5 +1,6 @@
 """Whatever the SDK raises is one of three outcomes, and says nothing that it must not."""
 
+import re
 import ssl
 from collections.abc import Sequence
 from http.client import RemoteDisconnected
@@ -12,6 +13,8 @@ from arize.exceptions.http import APIError
 from arize.exceptions.types import InvalidTypeFeatures
 from arize.exceptions.values import InvalidStringLengthInColumn, InvalidValueMissingValue
 from arize.ml.batch_validation.errors import MissingColumns
+from hypothesis import given
+from hypothesis import strategies as st
 from urllib3.exceptions import (
     ConnectTimeoutError,
     MaxRetryError,
@@ -24,6 +27,7 @@ from urllib3.exceptions import (
 from sluice.destinations.sdk_outcomes import NotSent, Outcome, outcome_of
 from sluice.destinations.sdk_rows import wire_names
 from sluice.destinations.sdk_sender import Wire
+from sluice.destinations.sdk_words import KNOWN, without_values
 from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
 POOL, CONNECTION = object(), object()
@@ -106,10 +110,26 @@ def test_a_status_decides_the_outcome(status: int, kind: str, retry: bool, error
     assert ("words" in outcome.reason) == (400 <= status < 500)
 
 
-def test_arizes_words_are_cut_short_and_lose_the_key_and_line_breaks() -> None:
-    reason = outcome_of(APIError(400, "no\n key canary" + "x" * 1000), begun=True, key="canary").reason
-    assert reason.startswith("HTTP 400: no key [key]xxx")
-    assert len(reason) == len("HTTP 400: ") + 300
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("row 3: prediction_id canary-7 is bad", "row … prediction_id … is bad"),
+        ('{"error": "invalid api key:\n canary-key"}', "error invalid api key …"),
+        ("Column distance: 12.5 not numeric", "Column distance … not numeric"),
+        ("New York", "…"),
+        ("", ""),
+        ("no key " * 1000, "no key " * 42 + "no key"),
+    ],
+)
+def test_of_arizes_words_only_those_that_are_known_are_told(text: str, told: str) -> None:
+    reason = outcome_of(APIError(400, text), begun=True, columns=["distance"]).reason
+    assert reason == f"HTTP 400: {told}".removesuffix(": ")[: len("HTTP 400: ") + 300]
+
+
+@given(st.text())
+def test_nothing_is_told_but_known_words_and_columns(text: str) -> None:
+    told = without_values(text, ["a column"])
+    assert set(told.split()) <= {"…", *(word for word in re.findall(r"[\w'-]+", text) if word.lower() in KNOWN)}
 
 
 @pytest.mark.parametrize(
