@@ -17,7 +17,7 @@ from typing import Any
 
 from flows import cli_text
 from flows.cli_options import parser
-from sluice.errors import SluiceError, WrongUse
+from sluice.errors import PrefectUnavailable, SluiceError, WrongUse
 
 _EXIT_CODES = {"done": 0, "failed": 1, "held": 3}
 Printed = tuple[int, dict[str, Any], str]
@@ -71,7 +71,7 @@ def plan(options: argparse.Namespace) -> Printed:
 def run(options: argparse.Namespace) -> Printed:
     """Run a pipeline once, here and now."""
     found = _run_with_prefect(options) if _has_prefect(options) else _run_bare(options)
-    return _EXIT_CODES[found["state"]], found, cli_text.run_text(found)
+    return found["exit_code"], found, cli_text.run_text(found)
 
 
 def status(options: argparse.Namespace) -> Printed:
@@ -88,7 +88,7 @@ def rejected(options: argparse.Namespace) -> Printed:
     from sluice.rejections import rejections
 
     with _opened(options) as opened:
-        opened.require_ledger()
+        opened.require_ledger(write=False)
         found = rejections(opened, options.entry)
     return 0, found, cli_text.rejected_text(found)
 
@@ -138,20 +138,54 @@ def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
     """Run by the library's own verbs: no server, no artifacts; the ledger is the same."""
     from sluice.ingest import ingest
 
-    with _opened(options) as opened:
-        limits = opened.pipeline.limits
-        return ingest(opened, opened.report(), parallel_windows=limits.parallel_windows).as_dict()
+    report = _empty_report(options)
+    try:
+        with _opened(options, report.run_id) as opened:
+            limits = opened.pipeline.limits
+            report = ingest(opened, opened.report(), parallel_windows=limits.parallel_windows)
+    except SluiceError as error:
+        report = report.ended_by(error)
+    found: dict[str, Any] = report.as_dict()
+    return found
 
 
 def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
-    _loaded(options)  # a wrong file is told as one, with its exit code, before Prefect is asked anything
-    from flows.ingest import ingest
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
 
-    state = ingest(options.file, max_windows=options.max_windows, until=options.until, return_state=True)
-    found = state.result(raise_on_failure=False)
+    from flows import ingest as flow
+
+    try:
+        state = flow.ingest(options.file, max_windows=options.max_windows, until=options.until, return_state=True)
+        found = state.result(raise_on_failure=False)
+    except (HTTPError, PrefectException, RuntimeError) as error:
+        return _not_recorded(flow.last_report() or _empty_report(options), error)
     if isinstance(found, dict):
         return found
-    return {"state": "failed", "pipeline": options.file, "message": state.message or state.name, "windows": []}
+    ended: dict[str, Any] = _empty_report(options).as_dict()
+    return ended | {"state": "failed", "exit_code": 1, "message": state.message or state.name}
+
+
+def _not_recorded(report: Any, error: Exception) -> dict[str, Any]:
+    """What a run did whose end Prefect could not be told; a run that Prefect never let begin has done nothing."""
+    gone = PrefectUnavailable(
+        f"Prefect's API does not answer ({type(error).__name__})",
+        "Is PREFECT_API_URL right, and the server up? Or run without it: sluice run FILE --no-prefect",
+    )
+    if report.planned or report.windows or report.error:
+        return dict(report.as_dict(), message=report.message or str(gone))
+    return dict(report.ended_by(gone).as_dict())
+
+
+def _empty_report(options: argparse.Namespace) -> Any:
+    import time
+    import uuid
+
+    from sluice.clock import timestamp
+    from sluice.report import RunReport
+
+    run_id = f"cli-{uuid.uuid4().hex[:12]}"
+    return RunReport(pipeline=options.file, run_id=run_id, started_at=timestamp(time.time()))
 
 
 def _has_prefect(options: argparse.Namespace) -> bool:
@@ -178,17 +212,13 @@ def _short(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _opened(options: argparse.Namespace) -> Any:
-    import uuid
-
+def _opened(options: argparse.Namespace, run_id: str = "cli") -> Any:
     from sluice.opening import opened_run
     from sluice.parts import RunOptions
     from sluice.settings import Settings
 
     run_options = RunOptions(max_windows=getattr(options, "max_windows", None), until=getattr(options, "until", None))
-    return opened_run(
-        _loaded(options), Settings.from_environment(os.environ), f"cli-{uuid.uuid4().hex[:12]}", run_options
-    )
+    return opened_run(_loaded(options), Settings.from_environment(os.environ), run_id, run_options)
 
 
 COMMANDS = {command.__name__: command for command in (check, plan, run, status, rejected, resolve, realign)}

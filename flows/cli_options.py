@@ -55,14 +55,16 @@ def _side(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of windows: 1 or more")
+    return int(text)
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no time: such as 2026-01-31T00:00Z") from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text} has no time zone: add Z, or +01:00")
     return moment

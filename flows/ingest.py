@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from sluice.checking import pipeline_called
+from sluice.clock import timestamp
 from sluice.errors import SluiceError
 from sluice.ingest import ingest as drain
 from sluice.opening import opened_run
@@ -22,6 +24,8 @@ from sluice.report import RunReport
 from sluice.settings import Settings
 from tasks.open_runs import registered
 from tasks.verbs import TaskVerbs
+
+_reports: list[RunReport] = []
 
 
 @flow(name="ingest", flow_run_name="{pipeline}", persist_result=False, retries=0)
@@ -38,20 +42,28 @@ def ingest(
         max_windows: Windows that this run takes at most, in windows; None: as the pipeline file says.
         until: Only records from before this moment (Kafka's timestamp); None: all that there are.
     """
+    report = RunReport(pipeline=pipeline, run_id=str(flow_run.id), started_at=timestamp(time.time()))
+    _reports.clear()
     try:
-        report = run_pipeline(pipeline, RunOptions(max_windows=max_windows, until=until))
+        report = run_pipeline(report, RunOptions(max_windows=max_windows, until=until))
     except SluiceError as error:
-        return Failed(message=str(error))
+        report = report.ended_by(error)
+    _reports.append(report)
     return final_state(report)
 
 
-def run_pipeline(pipeline: str, options: RunOptions) -> RunReport:
+def last_report() -> RunReport | None:
+    """What the last run in this process did: for a caller whom Prefect, being gone, cannot tell."""
+    return _reports[-1] if _reports else None
+
+
+def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
     """Run a pipeline inside the flow that called, its verbs as tasks."""
     # Prefect hands the lines of its extra loggers on, and leaves their level at the root's, which lets no step through.
     logging.getLogger("sluice").setLevel(logging.INFO)
     settings = Settings.from_environment(os.environ)
-    loaded = pipeline_called(pipeline, settings)
-    with opened_run(loaded, settings, str(flow_run.id), options) as run, registered(run):
+    loaded = pipeline_called(empty.pipeline, settings)
+    with opened_run(loaded, settings, empty.run_id, options) as run, registered(run):
         return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
 
 

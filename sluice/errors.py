@@ -10,6 +10,7 @@ SluiceError
 │   ├── SourceUnavailable        no broker answers, or it stopped answering
 │   ├── StoreUnavailable         the staging store does not answer
 │   ├── DestinationUnavailable   Arize proven not to have taken the rows: refused connection, 429
+│   ├── PrefectUnavailable       the API that a run was to be recorded in does not answer
 │   └── LedgerMoved              another run sealed first; plan again from the ledger
 ├── Terminal                     a person must mend something first
 │   ├── SourceRefused            Kafka refused the credentials
@@ -61,7 +62,7 @@ class SluiceError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return " ".join(part for part in (_sentence(self.what), _sentence(self.next_step), self.see) if part)
+        return " ".join(part for part in (_sentence(self.what), _sentence(self.next_step), f"See {self.see}.") if part)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.what, self.next_step))
@@ -73,7 +74,8 @@ class SluiceError(Exception):
 
     @property
     def see(self) -> str:
-        return f"See {RUNBOOK}#{self.anchor()}."
+        """The heading of the runbook: `docs/runbook.md#offsets-expired`."""
+        return f"{RUNBOOK}#{self.anchor()}"
 
 
 class WrongUse(SluiceError):
@@ -110,6 +112,10 @@ class StoreUnavailable(Transient):
 
 class DestinationUnavailable(Transient):
     """Arize is proven not to have taken the rows, and may take them later."""
+
+
+class PrefectUnavailable(Transient):
+    """Prefect's API does not answer."""
 
 
 class LedgerMoved(Transient):

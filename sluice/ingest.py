@@ -17,7 +17,7 @@ from sluice.ledger.entries import Sealed
 from sluice.offsets import OffsetRange
 from sluice.planning import Plan
 from sluice.receipts import PartName, Receipt
-from sluice.report import Committed, RunReport, State, WindowReport
+from sluice.report import Committed, RunReport, WindowReport
 
 Window = tuple[OffsetRange, ...]
 
@@ -75,8 +75,7 @@ def ingest(verbs: Verbs, report: RunReport, *, parallel_windows: int) -> RunRepo
             _drain(verbs, work)
         except SluiceError as error:
             work.finish(quietly=True)
-            state: State = "held" if isinstance(error, Held) else "failed"
-            work.report = replace(work.report, state=state, message=str(error))
+            work.report = work.report.ended_by(error)
         verbs.record(work.report)
         return work.report
 

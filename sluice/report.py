@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from sluice.errors import Held, SluiceError
 from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.offsets import Balance, OffsetRange, Partition, total
 from sluice.receipts import Receipt
@@ -87,6 +88,9 @@ class RunReport:
     Attributes:
         planned: what the run meant to take of each partition, before anything was read.
         message: why it is held or failed, with the next step; empty where it is done.
+        error: the name of the error that it is held or failed by.
+        see: the runbook's heading on it.
+        exit_code: of a command that shows it: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held.
     """
 
     pipeline: str
@@ -94,8 +98,21 @@ class RunReport:
     started_at: str
     state: State = "done"
     message: str = ""
+    error: str = ""
+    see: str = ""
+    exit_code: int = 0
     planned: tuple[OffsetRange, ...] = ()
     windows: tuple[WindowReport, ...] = ()
+
+    def ended_by(self, error: SluiceError) -> RunReport:
+        return replace(
+            self,
+            state="held" if isinstance(error, Held) else "failed",
+            message=str(error),
+            error=type(error).__name__,
+            see=error.see,
+            exit_code=error.exit_code,
+        )
 
     def with_window(self, window: WindowReport) -> RunReport:
         return replace(self, windows=(*self.windows, window))
@@ -146,6 +163,9 @@ class RunReport:
             "started_at": self.started_at,
             "state": self.state,
             "message": self.message,
+            "error": self.error or None,
+            "see": self.see or None,
+            "exit_code": self.exit_code,
             "planned": [str(item) for item in self.planned],
             "windows": [item.as_dict() for item in self.windows],
             "totals": {"offsets": self.balance.total, **self.balance.as_dict(), "rows_accepted": self.rows_accepted},

@@ -64,6 +64,8 @@ class Run:
         self.prepare()
         open_before = dict(self.ledger.state.open) if self.ledger.exists else {}
         unfinished = self.unfinished()
+        if self.ledger.exists:
+            self.ledger.checkpoint_if_due()
         try:
             planned = self._planned(unfinished, open_before)
         except SluiceError as problem:
@@ -154,6 +156,7 @@ class Run:
         for number in settled:
             self._discard(number)
         self.ledger.settle(list(settled))
+        self.ledger.checkpoint_if_due()
         partitions = [item for item in self.ledger.state.positions if self.outlook.is_ours(item)]
         wanted = self.mirror.drive(self.ledger.state, partitions, self.ledger.entry)
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
@@ -173,20 +176,25 @@ class Run:
         if self.ledger.exists:
             self.ledger.refresh()
             return
-        probe(self._parts.store)
-        self._parts.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
+        self._get_ready_to_write()
         self.ledger.load()
 
-    def require_ledger(self) -> None:
-        """Load the ledger for a person's word on it.
+    def require_ledger(self, *, write: bool = True) -> None:
+        """Load the ledger for a person's word on it, or for a question.
 
         Raises:
-            NothingToResolve: there is none yet.
+            NothingToResolve: there is none yet; nothing was written.
         """
-        self.prepare()
+        self.ledger.load()
         if not self.ledger.exists:
             raise NothingToResolve(f"The pipeline {self.pipeline.name} has no ledger yet", "Run it first")
+        if write:
+            self._get_ready_to_write()
         self.unfinished()
+
+    def _get_ready_to_write(self) -> None:
+        probe(self._parts.store)
+        self._parts.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
 
     def unfinished(self) -> tuple[WindowReport, ...]:
         """Return the entries that wait for delivery, after settling those that turn out to be delivered."""

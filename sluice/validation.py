@@ -15,9 +15,9 @@ from sluice.pipeline import TAG, Pipeline
 
 MAX_ID_LENGTH: Final = 512
 MAX_TAG_LENGTH: Final = 20_000
-MAX_PAST_YEARS: Final = 5  # the SDK's `max_past_years`
 MAX_FUTURE_YEARS: Final = 1
-YEAR_S: Final = 365 * 86_400  # the SDK's year
+DAY_S: Final = 86_400
+YEAR_S: Final = 365 * DAY_S  # the SDK's year
 # The SDK looks at its own clock when it sends: a row that is young enough now must still be when its window is resent.
 MARGIN_S: Final = 86_400
 # What `str.strip` takes off, by which the SDK judges a version; polars' own notion of white space is smaller.
@@ -39,19 +39,18 @@ class Rule:
     broken: pl.Expr
 
 
-def rules(pipeline: Pipeline, *, now_s: float, max_past_years: int = MAX_PAST_YEARS) -> tuple[Rule, ...]:
+def rules(pipeline: Pipeline, *, now_s: float) -> tuple[Rule, ...]:
     """Return the rules for the staged columns, in the order in which reasons are looked for.
 
     Args:
         now_s: the clock, in epoch seconds: timestamps are judged by it.
-        max_past_years: how old a row may be, in years of 365 days; not above what the sender's client allows.
     """
     columns = pipeline.columns()
     names = {column.name for column in columns}
     found = [
         *(_required(column.name) for column in columns if column.required),
         *_id_rules(),
-        *_time_rules(now_s, max_past_years),
+        *_time_rules(now_s, pipeline.policies.max_past_days),
         *(_version_rules() if "version" in names else ()),
         _outcome(pipeline.needs_one_of()),
         *(_finite(column.name) for column in columns if column.type == "float" and not _is_free(column.name)),
@@ -81,12 +80,12 @@ def _id_rules() -> Iterator[Rule]:
     yield Rule(name="id-length", reason=words, broken=id_.str.len_chars() > MAX_ID_LENGTH)
 
 
-def _time_rules(now_s: float, max_past_years: int) -> Iterator[Rule]:
+def _time_rules(now_s: float, max_past_days: int) -> Iterator[Rule]:
     time = pl.col("prediction_ts")
-    earliest = now_s - max_past_years * YEAR_S + MARGIN_S
+    earliest = now_s - max_past_days * DAY_S + MARGIN_S
     yield Rule(name="time-missing", reason="prediction_ts: missing", broken=time.is_null())
     yield Rule(name="time-finite", reason="prediction_ts: not finite", broken=~time.is_finite())
-    yield Rule(name="time-past", reason=f"prediction_ts: more than {max_past_years} years ago", broken=time < earliest)
+    yield Rule(name="time-past", reason=f"prediction_ts: more than {max_past_days} days ago", broken=time < earliest)
     yield Rule(
         name="time-future",
         reason=f"prediction_ts: more than {MAX_FUTURE_YEARS} year ahead",

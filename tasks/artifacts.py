@@ -54,11 +54,20 @@ def publish_plan(run: Run, planned: Planned) -> None:
 
 @never_failing
 def publish_report(run: Run, report: RunReport) -> None:
-    """Publish the ledger page of the run, one row a range, and name the run by what it did."""
-    _name_run(summary(report.pipeline, report.taken, report.rows_accepted, report.state))
+    """Publish the ledger page of the run, one row a range."""
     rows = [_ledger_row(window, item) for window in report.windows for item in window.entry.ranges]
     if rows:
         _publish(f"offsets-{_slug(run)}", rows, f"Ledger of {report.pipeline}: {report.balance.arithmetic()}")
+
+
+@never_failing
+def name_run(report: RunReport) -> None:
+    """Name the run by what it did."""
+    name = summary(report.pipeline, report.taken, report.rows_accepted, report.state)
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, name=name)
 
 
 def _slug(run: Run) -> str:
@@ -69,13 +78,6 @@ def _slug(run: Run) -> str:
 def _publish(key: str, rows: list[dict[str, Any]], line: str) -> None:
     artifact = create_table_artifact(key=key, table=rows, description=line)
     get_run_logger().info("%s: %s/v2/artifacts/artifact/%s", line, (PREFECT_UI_URL.value() or "").rstrip("/"), artifact)
-
-
-def _name_run(name: str) -> None:
-    context = FlowRunContext.get()
-    if context is not None and context.flow_run is not None:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(context.flow_run.id, name=name)
 
 
 def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:

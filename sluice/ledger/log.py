@@ -51,11 +51,16 @@ class Ledger:
             self._take(number, entry)
 
     def settle(self, numbers: list[int]) -> None:
-        """Note that these entries are settled, all their parts being accepted."""
+        """Note that these entries are settled, all their parts being accepted. Nothing is written."""
         self._state = self.state.settle(numbers)
-        # Here and not where entries are read: a checkpoint written before anybody asked which of them are settled would
-        # name them all as open, and so would every one after it.
-        if self._state.next_number - self._checkpointed >= CHECKPOINT_EVERY:
+
+    def checkpoint_if_due(self) -> None:
+        """Write a checkpoint every hundred entries.
+
+        Only behind `settle`: one written before anybody asked which entries are settled would name them all as open,
+        and so would every one after it.
+        """
+        if self.state.next_number - self._checkpointed >= CHECKPOINT_EVERY:
             self.write_checkpoint()
 
     def write_checkpoint(self) -> None:

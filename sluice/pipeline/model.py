@@ -134,6 +134,11 @@ class Policies(Strict):
         description="A send without a known outcome: resend (Arize may count twice), or hold for a person's word.",
     )
     tombstones: Literal["skip"] = Field(default="skip", description="Records with a null value: counted, not staged.")
+    max_past_days: Annotated[int, Field(ge=2, le=1825)] = Field(
+        default=1825,
+        description="How old an event may be, in days, less one for a send that is late; older ones are rejected. "
+        "1825 (5 years) is the Arize SDK's own limit; a space may take less.",
+    )
     max_rejected: MaxRejected = Field(
         default_factory=MaxRejected, description="Past this share of rejected records, a window is held."
     )
