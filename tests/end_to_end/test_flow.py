@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import yaml
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PREFECT_YAML, PrefectServer, running_prefect
 from deployments.local.processes import Child, wait_until
-from tests.end_to_end.bench import Bench
+from tests.end_to_end.bench import Bench, cold
 from tests.end_to_end.events import CANARY, Written, append, event, everything, group_offsets, topic
 
 if TYPE_CHECKING:
@@ -134,6 +135,9 @@ def _check_ledger_page(flow: Deployed, written: Written) -> None:
     """The page has all that a replay needs, and says what the ledger says, which needs no artifact."""
     (page,) = flow.artifacts("offsets")
     rows = json.loads(page["data"])
+    for artifact in [*flow.artifacts("plan"), page]:
+        flow.api.ask("DELETE", f"/artifacts/{artifact['id']}")
+    assert flow.artifacts("offsets") == []
     told = {(row["entry"], row["partition"]): row for row in rows}
     sealed = flow.bench.books(flow.name).sealed
     assert set(told) == {(number, item["partition"]) for number, entry in sealed.items() for item in entry["ranges"]}
@@ -158,7 +162,12 @@ def _check_log(flow: Deployed, run_id: str) -> None:
 
     # Logs are sent in batches, the last one when the process ends.
     wait_until(lambda: any(line.startswith("group.committed") for line in lines()), 60, "the run's log")
-    assert any(line.startswith("window.sealed") and "[0] 0.." in line for line in lines())
+    of_a_range = re.compile("(window|delivery|part|group)[.]")
+    told = [line for line in lines() if of_a_range.match(line)]
+    assert {"window.sealed", "delivery.intended", "part.delivered", "group.committed"} <= {
+        line.split()[0] for line in told
+    }
+    assert [line for line in told if not re.search(r"\[\d\](:| \d+[.][.])\d+", line)] == []
     assert len([line for line in lines() if "/v2/artifacts/artifact/" in line]) == 2
 
 
@@ -199,9 +208,8 @@ def test_a_server_restarted_in_the_middle_costs_no_row_and_doubles_none(
     first = flow.trigger()
     wait_until(lambda: bool(flow.bench.sends(flow.name)), RUN_S, "the first send")
     flow.server.restart(crash=True)
-    flow.ended(first)
-    run = flow.run()
-    assert run["state_type"] == "COMPLETED", run["state"]
+    ended, run = flow.ended(first), flow.run()
+    assert (ended["state_type"], run["state_type"]) == ("COMPLETED", "COMPLETED"), (ended["state"], run["state"])
     assert flow.bench.ids(flow.name) == written.good
     flow.bench.books(flow.name).audit_delivered()
 
@@ -214,6 +222,57 @@ def test_a_held_run_is_red_and_says_the_next_step(deploy: Callable[..., Deployed
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Held")
     assert "sluice resolve FILE --entry 1 deliver|redo|drop" in run["state"]["message"]
     assert run["name"].endswith("→ 0 rows, held")
+    _check_no_canary(flow)
+
+
+def test_a_failed_run_is_red_and_quotes_no_value(deploy: Callable[..., Deployed], kafka: Kafka) -> None:
+    written = topic(kafka.bootstrap_servers, 1)
+    append(written, 0, [event(0)])
+    flow = deploy(written.topic)
+    flow.bench.arize.script("status", status=422, message=f"row 0: label {CANARY}-label-0 is bad", model=flow.name)
+    run = flow.run()
+    assert run["state_type"] == "FAILED"
+    assert "HTTP 422: row … label … is bad" in run["state"]["message"]
+    _check_no_canary(flow)
+
+
+def test_the_command_runs_through_prefect_where_an_api_is_named(
+    bench: Bench, server: PrefectServer, kafka: Kafka
+) -> None:
+    written = everything(topic(kafka.bootstrap_servers))
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic)
+    api = PrefectApi(server.api_url)
+    done = cold(bench, "run", name, "--json", **server.environment())
+    assert (done.code, done.found["state"], done.found["pipeline"]) == (0, "done", name)
+    assert api.run(done.found["run_id"])["state_type"] == "COMPLETED"
+    assert done.found["totals"]["rows_accepted"] == len(written.good)
+    bare = cold(bench, "run", name, "--json", "--no-prefect").found
+    assert (set(bare), set(bare["totals"])) == (set(done.found), set(done.found["totals"]))
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-prefect"]])
+def test_a_wrong_setting_ends_the_command_alike_with_prefect_and_without(
+    bench: Bench, server: PrefectServer, flights: Written, flags: list[str]
+) -> None:
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", flights.topic)
+    done = cold(bench, "run", name, "--json", *flags, **server.environment(), ARIZE_API_KEY="")
+    assert (done.code, done.found["error"]) == (2, "WrongSettings")
+    assert done.found["message"] in done.err
+    assert (done.found["state"], done.found["windows"]) == ("failed", [])
+    assert done.found["totals"]["rows_accepted"] == 0
+
+
+def test_a_prefect_that_does_not_answer_is_told_in_a_sentence(
+    bench: Bench, server: PrefectServer, flights: Written
+) -> None:
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", flights.topic)
+    nobody = {**server.environment(), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = cold(bench, "run", name, "--json", **nobody)
+    assert (done.code, done.found["error"], done.found["see"]) == (
+        *(1, "PrefectUnavailable"),
+        "docs/runbook.md#prefect-unavailable",
+    )
+    assert "--no-prefect" in done.err
 
 
 def test_an_artifact_that_cannot_be_written_fails_no_delivery(
