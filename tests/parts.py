@@ -111,12 +111,14 @@ MARKER: Final = b"\0marker"
 class MemoryKafka:
     """Partitions as lists of values by offset, and one consumer group.
 
-    None is a tombstone, MARKER an offset that no reader is handed. Leaves out: compaction, leader epochs, members of
+    None is a tombstone, MARKER an offset that no reader is handed. Leaves out: compaction, lost epochs, members of
     the group, authorization, time stamps.
 
     Attributes:
         most: records that one read hands over; what is left of the window is cut off.
         on_commit: is shown what was committed.
+        epoch: the leader epoch of every record that is read now.
+        asked: with which epochs the reads were asked for.
     """
 
     def __init__(self, topics: Mapping[str, int]) -> None:
@@ -127,6 +129,8 @@ class MemoryKafka:
         self.ids = {topic: f"id of {topic}" for topic in topics}
         self.group: dict[Partition, GroupOffset] = {}
         self.most = 1_000
+        self.epoch: int | None = None
+        self.asked: list[Mapping[Partition, int]] = []
         self.on_commit: Callable[[Sequence[GroupOffset]], None] = lambda _: None
 
     def produce(self, partition: Partition, *values: bytes | None) -> None:
@@ -161,6 +165,7 @@ class MemoryKafka:
 
     def read(self, ranges: Sequence[OffsetRange], epochs: Mapping[Partition, int]) -> list[ReadRange]:
         pause("read")
+        self.asked.append(epochs)
         read, left = [], self.most
         for item in ranges:
             taken = self._read(item, left)
@@ -173,7 +178,7 @@ class MemoryKafka:
         gone = max(0, min(at.stop, self.earliest[at.partition]) - at.start)
         values = enumerate(self.logs[at.partition][at.start + gone : at.stop], at.start + gone)
         records = [record(at.partition, offset, value) for offset, value in values if value != MARKER]
-        return ReadRange(range=at, records=RecordList(records), expired=gone)
+        return ReadRange(range=at, records=RecordList(records), expired=gone, leader_epoch=self.epoch)
 
 
 def record(partition: Partition, offset: int, value: bytes | None) -> Record:
@@ -267,7 +272,7 @@ def map_simply(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float)
             expired=item.expired,
             invisible=item.range.span - item.expired - len(item.records),
         )
-        counted.append(CountedRange(range=item.range, balance=balance))
+        counted.append(CountedRange(range=item.range, balance=balance, leader_epoch=item.leader_epoch))
     frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row").sort("topic", "partition", "offset")
     return MappedWindow(frame=frame, rejected=tuple(rejected), counted=tuple(counted))
 

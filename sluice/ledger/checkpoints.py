@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from sluice.errors import LedgerDamaged
-from sluice.ledger.entries import ClaimWindow, Entry, Sealed, checked
+from sluice.ledger.entries import ClaimWindow, Entry, PartitionText, Sealed, checked
 from sluice.ledger.state import LedgerState, OpenEntry, Position
 from sluice.offsets import OffsetRange, Partition
 
@@ -33,12 +33,12 @@ class Checkpoint(BaseModel):
     pipeline: str
     next_number: int
     topics: dict[str, str]
-    starts: dict[str, int]
-    positions: dict[str, StoredPosition]
-    open: dict[int, dict[str, StoredPosition]]
+    starts: dict[PartitionText, int]
+    positions: dict[PartitionText, StoredPosition]
+    open: dict[int, dict[PartitionText, StoredPosition]]
     claims: dict[int, dict[int, ClaimWindow]]
     unsettled: dict[int, tuple[int, ...]] = {}
-    covered: dict[str, tuple[tuple[int, int], ...]]
+    covered: dict[PartitionText, tuple[tuple[int, int], ...]]
 
 
 _CHECKPOINT: TypeAdapter[Checkpoint] = TypeAdapter(Checkpoint)

@@ -11,12 +11,26 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from sluice.errors import LedgerDamaged, LedgerOfAnotherVersion
 from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
 
 FORMAT = 1
+
+
+def _is_range(text: str) -> str:
+    OffsetRange.parse(text)
+    return text
+
+
+def _is_partition(text: str) -> str:
+    OffsetRange.parse(f"{text} 0..0")
+    return text
+
+
+RangeText = Annotated[str, AfterValidator(_is_range)]
+PartitionText = Annotated[str, AfterValidator(_is_partition)]
 
 
 class _Object(BaseModel):
@@ -46,6 +60,13 @@ class LedgerRange(_Object):
     topic_id: str
     leader_epoch: int | None = None
     balance: dict[str, int]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if unknown := set(self.balance) - set(Balance().as_dict()):
+            raise ValueError(f"a balance has no class {', '.join(sorted(unknown))}")
+        _ = self.counted  # raises where the range or its balance cannot be
+        return self
 
     @classmethod
     def of(cls, counted: CountedRange, topic_id: str) -> Self:
@@ -187,7 +208,7 @@ class VoidSlot(_Entry):
 class ClaimWindow(_Object):
     """The ranges of one slot, as `flights[3] 1200..1700`."""
 
-    ranges: tuple[str, ...]
+    ranges: tuple[RangeText, ...]
 
 
 class Claim(_Entry):
@@ -225,7 +246,7 @@ class Skip(_Entry):
     """Moves positions forward without delivery; what it left is open to a backfill."""
 
     kind: Literal["skip"] = "skip"
-    ranges: tuple[str, ...]
+    ranges: tuple[RangeText, ...]
     reason: str
 
 

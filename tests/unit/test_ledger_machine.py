@@ -391,6 +391,16 @@ def test_a_group_that_another_consumer_left_is_taken_up_where_it_stands(drains: 
     assert (ended.state, drains.kafka.group[A0].offset) == ("done", 1)
 
 
+def test_a_read_is_asked_for_behind_the_leader_epoch_that_the_ledger_knows(drains: Drains) -> None:
+    drains.kafka.produce(A0, b"good 1")
+    drains.kafka.epoch = 5
+    drains.run_to_the_end()
+    drains.kafka.produce(A0, b"good 1")
+    drains.kafka.epoch = 6
+    drains.run_to_the_end()
+    assert [asked.get(A0) for asked in drains.kafka.asked] == [None, 5]
+
+
 @pytest.mark.parametrize("then", ["end", "die"])
 @pytest.mark.parametrize("place", ["intent.json", "send"])
 def test_what_was_refused_goes_where_a_person_says_even_by_a_run_that_slept(

@@ -253,3 +253,29 @@ def test_an_object_with_a_field_too_many_is_damage() -> None:
 def test_an_object_of_a_newer_format_says_so_whatever_is_in_it() -> None:
     with pytest.raises(LedgerOfAnotherVersion, match="format 2"):
         decode("key", b'{"format": 2, "kind": "unheard of"}')
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"balance": {"staged": 3}}, "window.ranges.0"),
+        ({"balance": {"staged": 4, "lost": 0}}, "window.ranges.0"),
+        ({"balance": {"staged": 5, "expired": -1}}, "window.ranges.0"),
+        ({"start": 9}, "window.ranges.0"),
+    ],
+)
+def test_a_range_that_cannot_be_is_damage(change: dict[str, Any], where: str) -> None:
+    written = json.loads(encode(window("a[0] 0..4")))
+    written["ranges"][0] |= change
+    with pytest.raises(LedgerDamaged, match=f"a key cannot be read at {where}"):
+        decode("a key", json.dumps(written).encode())
+
+
+def test_a_skip_or_a_checkpoint_with_a_text_that_is_no_range_is_damage() -> None:
+    skip = {**WRITTEN, "format": 1, "kind": "skip", "id": "x", "ranges": ["a 0..4"], "reason": "tried"}
+    with pytest.raises(LedgerDamaged, match=r"cannot be read at skip\.ranges\.0"):
+        decode("a key", json.dumps(skip).encode())
+    written = json.loads(encode(as_checkpoint(state_after(window("a[0] 0..4")))))
+    written["positions"]["bad"] = [0, 0, None]
+    with pytest.raises(LedgerDamaged, match=r"cannot be read at positions\.bad"):
+        decode_checkpoint("a key", json.dumps(written).encode())
