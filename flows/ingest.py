@@ -22,6 +22,7 @@ from sluice.opening import opened_run
 from sluice.parts import RunOptions
 from sluice.report import RunReport
 from sluice.settings import Settings
+from tasks.limits import slot_of
 from tasks.open_runs import registered
 from tasks.verbs import TaskVerbs
 
@@ -63,7 +64,7 @@ def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
     logging.getLogger("sluice").setLevel(logging.INFO)
     settings = Settings.from_environment(os.environ)
     loaded = pipeline_called(empty.pipeline, settings)
-    with opened_run(loaded, settings, empty.run_id, options) as run, registered(run):
+    with opened_run(loaded, settings, empty.run_id, options) as run, registered(run), slot_of(run.destination.space):
         return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
 
 

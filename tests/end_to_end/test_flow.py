@@ -19,6 +19,7 @@ import yaml
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PREFECT_YAML, PrefectServer, running_prefect
 from deployments.local.processes import Child, wait_until
+from tasks.limits import limit_of
 from tests.end_to_end.bench import Bench, cold
 from tests.end_to_end.events import CANARY, Written, append, event, everything, group_offsets, topic
 
@@ -212,6 +213,23 @@ def test_a_server_restarted_in_the_middle_costs_no_row_and_doubles_none(
     assert (ended["state_type"], run["state_type"]) == ("COMPLETED", "COMPLETED"), (ended["state"], run["state"])
     assert flow.bench.ids(flow.name) == written.good
     flow.bench.books(flow.name).audit_delivered()
+
+
+def test_the_runs_of_a_space_share_its_limit(deploy: Callable[..., Deployed], kafka: Kafka) -> None:
+    written = everything(topic(kafka.bootstrap_servers))
+    flow = deploy(written.topic)
+    limit = f"/v2/concurrency_limits/{limit_of(flow.bench.arize.space_id)}"
+    name = limit.rpartition("/")[2]
+    flow.api.ask("POST", "/v2/concurrency_limits/", {"name": name, "limit": 1})
+    try:
+        flow.bench.arize.script("slow", seconds=3, model=flow.name)
+        run = flow.trigger()
+        wait_until(lambda: bool(flow.bench.sends(flow.name)), RUN_S, "the first send")
+        assert flow.api.ask("GET", limit)["active_slots"] == 1
+        assert flow.ended(run)["state_type"] == "COMPLETED"
+        assert flow.api.ask("GET", limit)["active_slots"] == 0
+    finally:
+        flow.api.ask("DELETE", limit)
 
 
 def test_a_held_run_is_red_and_says_the_next_step(deploy: Callable[..., Deployed], kafka: Kafka) -> None:

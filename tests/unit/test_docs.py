@@ -29,6 +29,11 @@ from sluice.sweep import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAPERS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+READ_BY_LOCAL_PARTS = {
+    name
+    for path in (ROOT / "deployments" / "local").rglob("*.py")
+    for name in re.findall(r'environ(?:\.get\(|\[)"(SLUICE_\w+)"', path.read_text(encoding="utf-8"))
+}
 CODE = [path for folder in ("sluice", "flows", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
 PUBLIC_HOSTS = {"github.com", "docs.prefect.io", "127.0.0.1"}
 
@@ -108,7 +113,8 @@ def test_operations_names_every_variable_of_the_environment() -> None:
     told = first_cells(section("docs/operations.md", "settings"))
     example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", paper(".env.example"), flags=re.MULTILINE))
     of_kafka = {name for name in example if name.startswith(KAFKA)}
-    assert {*VARIABLES, DRILL, *(example - of_kafka)} <= told
+    assert {*VARIABLES, DRILL, *READ_BY_LOCAL_PARTS, *(example - of_kafka)} <= told
+    assert {*VARIABLES, DRILL, *READ_BY_LOCAL_PARTS} <= example
     assert f"{KAFKA}<PROPERTY>" in told
 
 
@@ -119,7 +125,7 @@ def test_operations_names_every_variable_and_property_that_is_refused() -> None:
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)
 def test_no_paper_names_a_variable_that_does_not_exist(path: Path) -> None:
-    known = {*VARIABLES, *NOT_READ, DRILL}
+    known = {*VARIABLES, *NOT_READ, DRILL, *READ_BY_LOCAL_PARTS}
     named = re.findall(r"\b(?:SLUICE|ARIZE)_[A-Z][A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
     assert {name for name in named if not name.startswith(KAFKA)} <= known
 
