@@ -51,7 +51,17 @@ def window_text(window: Mapping[str, Any]) -> str:
 
 
 def status_text(found: Mapping[str, Any]) -> str:
-    names = ("topic", "partition", "position", "committed", "end", "lag", "earliest", "retention_margin")
+    names = (
+        "topic",
+        "partition",
+        "position",
+        "committed",
+        "end",
+        "lag",
+        "in_open_transactions",
+        "earliest",
+        "retention_margin",
+    )
     ledger = found["ledger"]
     begun = (
         f"ledger {ledger['id'][:8]}, {ledger['entries']} entries"

@@ -78,12 +78,14 @@ class Bounds:
     Attributes:
         earliest: the lowest offset that the broker still has.
         end: the last stable offset, one past the last readable one.
+        high_watermark: the end with the open transactions, which nobody is handed yet.
         topic_id: Kafka's id of the topic: another one after it was deleted and made anew.
     """
 
     partition: Partition
     earliest: int
     end: int
+    high_watermark: int
     topic_id: str
 
 

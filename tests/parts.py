@@ -142,7 +142,13 @@ class MemoryKafka:
     def snapshot(self, topics: Sequence[str]) -> dict[Partition, Bounds]:
         pause("snapshot")
         return {
-            key: Bounds(partition=key, earliest=self.earliest[key], end=self.end(key), topic_id=self.ids[key.topic])
+            key: Bounds(
+                partition=key,
+                earliest=self.earliest[key],
+                end=self.end(key),
+                high_watermark=self.end(key),
+                topic_id=self.ids[key.topic],
+            )
             for key in self.logs
             if key.topic in topics
         }

@@ -73,11 +73,13 @@ class KafkaSource:
         # The end last: in the moment between the two a partition may grow or lose its oldest records, not shrink.
         earliest = self._admin.earliest(found)
         end = self._admin.ends(found)
+        high_watermark = self._admin.high_watermarks(found)
         return {
             item: Bounds(
                 partition=item,
                 earliest=earliest[item],
                 end=end[item],
+                high_watermark=high_watermark[item],
                 topic_id=str(described[item.topic].topic_id),
             )
             for item in found

@@ -74,6 +74,11 @@ class KafkaAdmin:
         """Ask for the last stable offset; raises as `describe` does."""
         return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
+    def high_watermarks(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Ask for the end behind open transactions, too; raises as `describe` does."""
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        return self._offsets(partitions, latest, IsolationLevel.READ_UNCOMMITTED)
+
     def first_since(self, partitions: Collection[Partition], timestamp_ms: int) -> dict[Partition, int]:
         """Ask for the first offset that is not older than a time, -1 where there is none; raises as `describe` does."""
         return self._offsets(partitions, OffsetSpec.for_timestamp(timestamp_ms))
@@ -92,14 +97,17 @@ class KafkaAdmin:
             group, lambda timeout_s: self._client.alter_consumer_group_offsets(wanted, request_timeout=timeout_s)
         )
 
-    def _offsets(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+    def _offsets(
+        self,
+        partitions: Collection[Partition],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[Partition, int]:
         if not partitions:
             return {}
         wanted = {TopicPartition(item.topic, item.number): spec for item in partitions}
         answers = self._answers(
-            lambda timeout_s: self._client.list_offsets(
-                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout_s
-            ),
+            lambda timeout_s: self._client.list_offsets(wanted, isolation_level=isolation, request_timeout=timeout_s),
             lambda at: f"partition {named(at)}",
         )
         return {named(at): answer.offset for at, answer in answers.items()}

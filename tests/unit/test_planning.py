@@ -139,7 +139,7 @@ def test_what_a_cut_read_left_is_the_rest_of_its_window(backlog: tuple[Backlog, 
 
 def test_the_backlog_reaches_from_the_position_to_the_end_of_the_snapshot() -> None:
     partition = Partition("a", 0)
-    bounds = Bounds(partition=partition, earliest=3, end=9, topic_id="id")
+    bounds = Bounds(partition=partition, earliest=3, end=9, high_watermark=9, topic_id="id")
     assert backlog_of({partition: 5}, {partition: bounds}) == (Backlog(range=OffsetRange(partition, 5, 9), earliest=3),)
 
 
@@ -159,7 +159,7 @@ def test_the_backlog_reaches_from_the_position_to_the_end_of_the_snapshot() -> N
 def test_a_partition_goes_on_only_where_the_log_still_is(
     position: int, topic_id: str, on_expired: str, problem: type[SluiceError] | None
 ) -> None:
-    bounds = Bounds(partition=Partition("a", 0), earliest=3, end=9, topic_id="id")
+    bounds = Bounds(partition=Partition("a", 0), earliest=3, end=9, high_watermark=9, topic_id="id")
     if problem is None:
         check_bounds(position, bounds, topic_id, on_expired=on_expired)
         return
