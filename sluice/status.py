@@ -14,9 +14,9 @@ from sluice.run import Run
 def status(run: Run) -> dict[str, Any]:
     """Describe ledger, group, lag, retention margin, and what is not delivered, and why. Nothing is written.
 
-    `lag` is what the group has before it, up to the last stable offset; `in_open_transactions` lies behind that and cannot
-    be read yet: where it grows, a producer left a transaction open. `retention_margin`, in offsets, is what Kafka still
-    has behind the ledger's position: below 0 that much is gone.
+    `lag` is what the group has before it, up to the last stable offset; `in_open_transactions` lies behind that and
+    cannot be read yet: where it grows, a producer left a transaction open. `retention_margin`, in offsets, is what
+    Kafka still has behind the ledger's position: below 0 that much is gone.
     """
     run.ledger.load()
     run.unfinished()
