@@ -9,6 +9,10 @@ from sluice.errors import SluiceError
 from sluice.offsets import Balance
 
 _CLASSES = tuple(Balance().as_dict())
+_PARTITION = (
+    *("topic", "partition", "position", "committed", "end", "lag", "in_open_transactions", "earliest"),
+    "retention_margin",
+)
 _SHOWN = 20  # rejected records
 
 
@@ -51,17 +55,6 @@ def window_text(window: Mapping[str, Any]) -> str:
 
 
 def status_text(found: Mapping[str, Any]) -> str:
-    names = (
-        "topic",
-        "partition",
-        "position",
-        "committed",
-        "end",
-        "lag",
-        "in_open_transactions",
-        "earliest",
-        "retention_margin",
-    )
     ledger = found["ledger"]
     begun = (
         f"ledger {ledger['id'][:8]}, {ledger['entries']} entries"
@@ -69,14 +62,13 @@ def status_text(found: Mapping[str, Any]) -> str:
         else "no ledger yet: the first run begins it"
     )
     lines = [f"{found['pipeline']}: {begun}; group {found['group']}"]
-    lines.append(table(names, ([item[name] for name in names] for item in found["partitions"])))
+    lines.append(table(_PARTITION, ([item[name] for name in _PARTITION] for item in found["partitions"])))
     lines += [
         f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]
     ]
     for item in found["waiting"]:
-        lines.append(
-            f"entry {item['entry']} waits: {item['held'] or '; '.join(part['last'] for part in item['parts'])}"
-        )
+        why = item["held"] or "; ".join(part["last"] for part in item["parts"])
+        lines.append(f"entry {item['entry']} waits: {why}. Next: {item['next']}")
     return "\n".join(lines)
 
 

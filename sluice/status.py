@@ -6,6 +6,7 @@ from typing import Any
 
 from sluice.ledger import OpenEntry
 from sluice.ledger.deliveries import Delivery
+from sluice.ledger.log import ways_out
 from sluice.offsets import Partition
 from sluice.outlook import Standing
 from sluice.run import Run
@@ -55,8 +56,15 @@ def _waiting(run: Run, item: OpenEntry) -> dict[str, Any]:
         "ranges": [str(found.range) for found in item.entry.ranges],
         "rows": sum(part.rows for part in item.entry.parts),
         "held": item.entry.held,
+        "next": _next(item),
         "parts": [_part(run.deliveries.of(item.number, part)) for part in range(len(item.entry.parts))],
     }
+
+
+def _next(item: OpenEntry) -> str:
+    if item.entry.held:
+        return f"sluice rejected FILE --entry {item.number}; then {ways_out(item.number)}"
+    return "the next run delivers it"
 
 
 def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:

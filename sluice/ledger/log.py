@@ -166,9 +166,13 @@ def held_error(state: LedgerState) -> WindowHeld:
     first = state.held[0]
     return WindowHeld(
         f"Entry {first.number} of {state.pipeline} ({first.entry.shown}) is held: {first.entry.held}",
-        f"Look: sluice rejected FILE --entry {first.number}; then: "
-        f"sluice resolve FILE --entry {first.number} deliver|redo|drop --reason …",
+        f"Look: sluice rejected FILE --entry {first.number}; then: {ways_out(first.number)}",
     )
+
+
+def ways_out(number: int) -> str:
+    """What a person may say of a held entry."""
+    return f"sluice resolve FILE --entry {number} deliver|redo|drop --reason …"
 
 
 def _is_same(one: Window, other: Window) -> bool:
