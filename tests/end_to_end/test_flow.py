@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from prefect.states import Failed
 
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PREFECT_YAML, PrefectServer, running_prefect
 from deployments.local.processes import Child, wait_until
+from sluice.errors import LedgerMoved, SourceUnavailable, StoreUnavailable, TopicRecreated
 from tasks.limits import limit_of
+from tasks.verbs import commit_group, deliver_part, plan_run, record_run, stage_window
 from tests.end_to_end.bench import Bench, cold
 from tests.end_to_end.events import CANARY, Written, append, event, everything, group_offsets, topic
 
@@ -315,6 +318,24 @@ def test_a_hundred_windows_cost_at_most_400_requests_to_the_api(
     assert counted["windows"] == 100
     assert 0 < counted["requests"] <= 400
     assert bench.ids(name) == written.good
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (SourceUnavailable("gone"), True),
+        (StoreUnavailable("gone"), True),
+        (LedgerMoved("another run"), False),
+        (TopicRecreated("another topic"), False),
+        (ValueError("a bug"), False),
+    ],
+)
+def test_a_stage_is_tried_again_where_that_may_help(error: Exception, again: bool) -> None:
+    assert stage_window.retries == 3
+    assert stage_window.retry_condition_fn is not None
+    state = Failed(data=error)
+    assert stage_window.retry_condition_fn(stage_window, None, state) == again  # type: ignore[arg-type]
+    assert [task.retries for task in (plan_run, deliver_part, commit_group, record_run)] == [0] * 4
 
 
 def _in_process(bench: Bench, server: PrefectServer, name: str, what: str) -> dict[str, Any]:
