@@ -52,7 +52,7 @@ def _log_steps() -> None:
 
 
 def check(options: argparse.Namespace) -> Printed:
-    """Say whether a pipeline file is right; asks no broker."""
+    """Validate a pipeline file; asks no broker."""
     loaded = _loaded(options)
     columns = {column.name: column.type for column in loaded.pipeline.columns()}
     found = {"pipeline": loaded.pipeline.name, "file": _short(loaded.path), "sha256": loaded.sha256, "columns": columns}
@@ -60,7 +60,7 @@ def check(options: argparse.Namespace) -> Printed:
 
 
 def plan(options: argparse.Namespace) -> Printed:
-    """Show the windows that a run would take now, and its peak of memory; reads nothing and writes nothing."""
+    """Show the windows that a run would take now, and its peak of memory; reads no record, writes nothing."""
     from sluice.forecast import forecast
 
     with _opened(options) as run:
@@ -119,9 +119,11 @@ def resolve(options: argparse.Namespace) -> Printed:
 
 
 def realign(options: argparse.Namespace) -> Printed:
-    """Bring the consumer group and the ledger together after somebody moved the group."""
+    """Bring consumer group and ledger together again after somebody moved the group."""
     from sluice.realignment import realign_to_group, realign_to_ledger
 
+    if (options.to == "group") != bool(options.reason):
+        raise WrongUse("--reason goes with --to group, and only with it", "See: sluice realign --help")
     with _opened(options) as opened:
         opened.require_ledger()
         standing = opened.outlook.look(write=True)

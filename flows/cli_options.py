@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+_VERDICTS = (
+    "deliver, redo, drop: of a held window; delivered, resend: of a send without a known outcome, with --part; "
+    "readdress: of an entry that was sealed for the wrong space"
+)
+_SIDES = "which side is right: ledger sets the group back or forward, group skips the ledger forward"
 Command = Callable[[argparse.Namespace], Any]
 
 
@@ -14,13 +19,13 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     """Build the parser of these commands, each described by its docstring; a parsed `command` is one of them."""
     found = argparse.ArgumentParser(
         prog="sluice",
-        description="Move bounded windows of Kafka offsets into Arize AX, once, with proof.",
+        description="Load Kafka records into Arize AX in bounded windows, as scheduled Prefect flows.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held for a person.",
     )
     subparsers = found.add_subparsers(required=True, metavar="COMMAND")
     for name, command in commands.items():
         added = subparsers.add_parser(name, help=command.__doc__, description=command.__doc__)
-        added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in deployments/pipelines")
+        added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in SLUICE_PIPELINES")
         added.add_argument("--json", action="store_true", help="print one JSON object")
         added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")
         added.set_defaults(command=command)
@@ -45,13 +50,13 @@ def _entry(parser: argparse.ArgumentParser) -> None:
 def _verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=int, help="the part's number, with delivered and resend")
     verdicts = ["deliver", "redo", "drop", "delivered", "resend", "readdress"]
-    parser.add_argument("verdict", choices=verdicts, help="see the runbook")
+    parser.add_argument("verdict", choices=verdicts, help=_VERDICTS)
     parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
 
 
 def _side(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", choices=["ledger", "group"], required=True, help="who is right")
-    parser.add_argument("--reason", default="realigned to the group", help="kept in the ledger, with --to group")
+    parser.add_argument("--to", choices=["ledger", "group"], required=True, help=_SIDES)
+    parser.add_argument("--reason", help="needed with --to group: kept in the ledger for ever; no personal data")
 
 
 def _positive(text: str) -> int:

@@ -23,7 +23,7 @@ def error_as_dict(error: SluiceError) -> dict[str, Any]:
 
 def check_text(found: Mapping[str, Any]) -> str:
     rows = [(name, kind) for name, kind in found["columns"].items()]
-    head = f"{found['file']} is right: pipeline {found['pipeline']}, {counted(len(rows), 'column')}"
+    head = f"{found['file']} is valid: pipeline {found['pipeline']}, {counted(len(rows), 'column')}"
     return f"{head}\n{table(('column', 'type'), rows)}"
 
 

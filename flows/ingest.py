@@ -40,7 +40,7 @@ def ingest(
 
     Args:
         pipeline: The pipeline's name: that of its file in `deployments/pipelines`.
-        max_windows: Windows that this run takes at most, in windows; None: as the pipeline file says.
+        max_windows: The largest number of windows that this run takes; None: as the pipeline file says.
         until: Only records from before this moment (Kafka's timestamp); None: all that there are.
     """
     report = RunReport(pipeline=pipeline, run_id=str(flow_run.id), started_at=timestamp(time.time()))

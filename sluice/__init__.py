@@ -1,1 +1,1 @@
-"""Move bounded windows of Kafka offsets into Arize AX, once, with proof. Knows no Prefect."""
+"""Load Kafka records into Arize AX in bounded windows, and account for every offset. Knows no Prefect."""

@@ -17,10 +17,15 @@ class Clock(Protocol):
     def wait(self, seconds: float) -> None: ...
 
 
+def elapsed_s() -> float:
+    """Seconds that only grow, of this machine."""
+    # CLOCK_MONOTONIC stands still while a machine is suspended: a sender that wakes up would believe to be in time.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class SystemClock:
     def elapsed_s(self) -> float:
-        # CLOCK_MONOTONIC stands still while a machine is suspended: a sender that wakes up would believe to be in time.
-        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+        return elapsed_s()
 
     def epoch_s(self) -> float:
         return time.time()

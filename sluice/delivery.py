@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,6 @@ from sluice.steps import step
 RESENDS_IN_ALL = 2
 TRIES_A_RUN = 6
 _LOOK_AGAIN_S = 0.5
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
 
 
 Try = Callable[[float], Answer]
@@ -106,8 +104,8 @@ class Deliverer:
         last = unknown[-1]
         why = last.note.reason if last.note else "its sender died"
         what = f"{name}, delivery {last.number}: whether Arize took it is not known ({why})"
-        if self._rules.on_ambiguous == "hold" or len(unknown) > RESENDS_IN_ALL:
-            way = f"sluice resolve FILE --entry {name.entry} --part {name.part} delivered|resend --reason …"
+        if waits_for_a_word(unknown, self._rules.on_ambiguous):
+            way = words_on(name.entry, name.part)
             raise DeliveryHeld(what, f"Look in Arize whether it has the rows; then: {way}")
         if allowed and len(unknown) > allowed:
             raise DestinationUnavailable(what, "The next run sends it once more")
@@ -124,7 +122,7 @@ class Deliverer:
         if len(answers) >= TRIES_A_RUN:
             last = answers[-1]
             raise DestinationUnavailable(f"{name}: Arize did not take it in {len(answers)} tries ({last.reason})")
-        self._clock.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** len(answers)))
+        self._clock.wait(2.0 ** (len(answers) - 1))
 
     def _try(self, name: PartName, number: int, resends: int, send: Try) -> Answer | None:
         """Write an intent and send; None where another run wrote that delivery first."""
@@ -178,6 +176,19 @@ class Deliverer:
         return timestamp(self._clock.epoch_s())
 
 
+def waits_for_a_word(known: Sequence[Delivery], on_ambiguous: str) -> bool:
+    """Whether a part may not be sent again before a person says what became of its sends."""
+    if any(item.outcome and item.outcome.kind == "accepted" for item in known):
+        return False
+    unknown = sum(item.is_unknown for item in known)
+    return unknown > RESENDS_IN_ALL or (unknown > 0 and on_ambiguous == "hold")
+
+
+def words_on(entry: int, part: int) -> str:
+    """What a person may say of the sends of a part."""
+    return f"sluice resolve FILE --entry {entry} --part {part} delivered|resend --reason …"
+
+
 def _to(space: str | None, send: Send) -> Try:
     return lambda left_s: send(left_s, space)
 
@@ -193,10 +204,10 @@ def _refusal(name: PartName, answer: Answer) -> SluiceError:
     if answer.error is DestinationRefused:
         return DestinationRefused(
             what,
-            "Mend ARIZE_API_KEY and the address; the next run sends it again. Was it the wrong space: mend "
+            "Fix ARIZE_API_KEY and the address; the next run sends it again. Was it the wrong space: mend "
             f"ARIZE_SPACE_ID; then: sluice resolve FILE --entry {name.entry} readdress --reason …",
         )
-    return DeliveryRefused(what, "Mend what Arize names; the next run sends it again")
+    return DeliveryRefused(what, "Fix what Arize names; the next run sends it again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Bounds:
         earliest: the lowest offset that the broker still has.
         end: the last stable offset, one past the last readable one.
         high_watermark: the end with the open transactions, which nobody is handed yet.
-        topic_id: Kafka's id of the topic: another one after it was deleted and made anew.
+        topic_id: Kafka's id of the topic: another one after it was deleted and recreated.
     """
 
     partition: Partition

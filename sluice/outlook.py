@@ -156,7 +156,7 @@ class Outlook:
         named = [] if chosen == "all" else [Partition(self._kafka.topics[0], number) for number in chosen]
         for partition in named:
             if partition not in bounds:
-                raise TopicMissing(f"{partition} does not exist", "Mend source.kafka.partitions")
+                raise TopicMissing(f"{partition} does not exist", "Fix source.kafka.partitions")
 
     def _partitions(self, state: LedgerState, bounds: Mapping[Partition, Bounds]) -> tuple[Partition, ...]:
         for partition in state.positions:

@@ -63,7 +63,7 @@ def _problem(position: int, bounds: Bounds, topic_id: str, on_expired: str) -> S
     fresh = "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof"
     if bounds.topic_id != topic_id:
         return TopicRecreated(
-            f"{bounds.partition} at offset {position}: the topic was deleted and made anew "
+            f"{bounds.partition} at offset {position}: the topic was deleted and recreated "
             f"(id {bounds.topic_id}, not {topic_id})",
             fresh,
         )
@@ -72,7 +72,7 @@ def _problem(position: int, bounds: Bounds, topic_id: str, on_expired: str) -> S
     if bounds.earliest > position and on_expired == "fail":
         return OffsetsExpired(
             f"{bounds.partition} {position}..{bounds.earliest} is gone: Kafka has it from {bounds.earliest} on",
-            "Set policies.on_expired to record, so that the balance counts them as expired; mend the topic's retention",
+            "Set policies.on_expired to record, so that the balance counts them as expired; fix the topic's retention",
         )
     return None
 

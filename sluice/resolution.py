@@ -76,7 +76,7 @@ def readdress(run: Run, number: int, reason: str) -> list[int]:
     aimed = [part for part in range(len(item.entry.parts)) if _aim(run, item, part, space, reason)]
     if not aimed:
         raise NothingToResolve(
-            f"Entry {number} goes to {space} as it is, or Arize has it", "Mend ARIZE_SPACE_ID, then say it again"
+            f"Entry {number} goes to {space} already, or Arize has it", "Fix ARIZE_SPACE_ID, then say it again"
         )
     return aimed
 

@@ -212,7 +212,7 @@ class Run:
         for topic, topic_id in ids.items():
             if topic_id != self.ledger.state.topics[topic]:
                 raise TopicRecreated(
-                    f"{topic} was deleted and made anew while it was read", "Take it up in a new pipeline file"
+                    f"{topic} was deleted and recreated while it was read", "Take it up in a new pipeline file"
                 )
         step(
             "window.read",

@@ -36,9 +36,10 @@ SET_BY_SLUICE: Final = frozenset(
         *("group.id", "group.instance.id", "group.protocol", "group.remote.assignor", "partition.assignment.strategy"),
         *("enable.auto.commit", "auto.commit.interval.ms", "auto.commit.enable", "enable.auto.offset.store"),
         *("auto.offset.reset", "offset.store.method", "isolation.level", "enable.partition.eof", "check.crcs"),
-        *("allow.auto.create.topics", "transactional.id"),
+        *("allow.auto.create.topics", "transactional.id", "max.poll.interval.ms", "statistics.interval.ms"),
     }
 )
+# A property of such a name may hold a secret: its value is shown nowhere.
 SECRET: Final = re.compile(r"passw|passphrase|secret|token|jaas|pem|credential|private|assertion|oauthbearer|\bkey\b")
 # The SDK would take these before the host; Sluice hands it a host and hides them from it.
 NOT_READ: Final = ("ARIZE_REGION", "ARIZE_SINGLE_HOST", "ARIZE_SINGLE_PORT", "ARIZE_BASE_DOMAIN")

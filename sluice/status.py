@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from sluice.delivery import waits_for_a_word, words_on
 from sluice.ledger import OpenEntry
 from sluice.ledger.deliveries import Delivery
 from sluice.ledger.log import ways_out
@@ -51,19 +53,25 @@ def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
 
 
 def _waiting(run: Run, item: OpenEntry) -> dict[str, Any]:
+    parts = [run.deliveries.of(item.number, part) for part in range(len(item.entry.parts))]
     return {
         "entry": item.number,
         "ranges": [str(found.range) for found in item.entry.ranges],
         "rows": sum(part.rows for part in item.entry.parts),
         "held": item.entry.held,
-        "next": _next(item),
-        "parts": [_part(run.deliveries.of(item.number, part)) for part in range(len(item.entry.parts))],
+        "next": _next(item, parts, run.pipeline.policies.on_ambiguous),
+        "parts": [_part(known) for known in parts],
     }
 
 
-def _next(item: OpenEntry) -> str:
+def _next(item: OpenEntry, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: str) -> str:
     if item.entry.held:
         return f"sluice rejected FILE --entry {item.number}; then {ways_out(item.number)}"
+    for part, known in enumerate(parts):
+        if waits_for_a_word(known, on_ambiguous):
+            return f"look in Arize; then {words_on(item.number, part)}"
+    if any(known and known[-1].outcome and known[-1].outcome.kind == "refused" for known in parts):
+        return "fix what Arize names; the next run sends it again"
     return "the next run delivers it"
 
 

@@ -85,7 +85,7 @@ def _time_rules(now_s: float, max_past_days: int) -> Iterator[Rule]:
     earliest = now_s - max_past_days * DAY_S + MARGIN_S
     yield Rule(name="time-missing", reason="prediction_ts: missing", broken=time.is_null())
     yield Rule(name="time-finite", reason="prediction_ts: not finite", broken=~time.is_finite())
-    yield Rule(name="time-past", reason=f"prediction_ts: more than {max_past_days} days ago", broken=time < earliest)
+    yield Rule(name="time-past", reason=f"prediction_ts: older than {max_past_days - 1} days", broken=time < earliest)
     yield Rule(
         name="time-future",
         reason=f"prediction_ts: more than {MAX_FUTURE_YEARS} year ahead",

@@ -88,10 +88,10 @@ def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
         "start": at.start,
         "stop": stop,
         "offsets": stop - at.start,
-        "left behind": at.stop - stop,
+        "left_for_later_runs": at.stop - stop,
         "end": at.stop,
         "earliest": backlog.earliest,
-        "retention margin": at.start - backlog.earliest,
+        "retention_margin": at.start - backlog.earliest,
     }
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
+from sluice.clock import elapsed_s
 from sluice.destinations.sdk_child import Child
 from sluice.destinations.sdk_outcomes import Outcome, class_names, refused
 
@@ -91,7 +91,7 @@ class SdkDestination:
             rows: how many rows the part has; where the file holds another number nothing is sent.
             timeout_s: the limit on the whole, reading the file and waiting for a free sender included.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = elapsed_s() + timeout_s
         try:
             sender = self._idle.get(timeout=max(timeout_s, 0))
         except queue.Empty:
@@ -122,7 +122,7 @@ class _Sender:
             return self._child
 
     def send(self, order: Mapping[str, Any], deadline: float) -> Outcome:
-        if time.monotonic() >= deadline:
+        if elapsed_s() >= deadline:
             return refused("no time was left; nothing was sent", retry=True)
         try:
             child = self.child()

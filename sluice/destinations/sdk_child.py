@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sluice.clock import elapsed_s
 from sluice.destinations.sdk_outcomes import Outcome, refused, unknown
 
 _GONE_S = 1.0
@@ -51,7 +51,7 @@ class Child:
     def ask(self, order: Mapping[str, Any], deadline: float) -> Outcome | None:
         """Hand over an order and wait for its outcome; None if the deadline or the child's end comes first."""
         self._begun = False
-        self._tell({**order, "timeout_s": deadline - time.monotonic()})
+        self._tell({**order, "timeout_s": deadline - elapsed_s()})
         return self._answer(deadline)
 
     def kill(self) -> None:
@@ -86,7 +86,7 @@ class Child:
 
     def _next_line(self, deadline: float) -> bytes:
         try:
-            line = self._lines.get(timeout=max(deadline - time.monotonic(), 0))
+            line = self._lines.get(timeout=max(deadline - elapsed_s(), 0))
         except queue.Empty:
             self._why = self._why or "no answer in time: the sender was killed"
             return b""

@@ -15,11 +15,11 @@ import select
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from sluice.clock import elapsed_s
 from sluice.destinations.sdk_outcomes import NotSent, Outcome, outcome_of
 from sluice.destinations.sdk_rows import read_part
 
@@ -39,13 +39,13 @@ class Wire:
         self.begun = False
 
     def expect(self, *, deadline: float) -> None:
-        """Watch for the next send; no row goes out after the deadline, on the monotonic clock."""
+        """Watch for the next send; no row goes out after the deadline, on the clock of `elapsed_s`."""
         self._deadline, self.begun = deadline, False
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         if event != "http.client.send" or self.begun or args[1][:5] in (b"POST ", b"CONNE"):
             return  # the head of the request, or a proxy's CONNECT, carries no row
-        if time.monotonic() >= self._deadline:
+        if elapsed_s() >= self._deadline:
             raise NotSent("the time was up before the rows could go out", retry=True)
         self._announce({"begun": True})
         self.begun = True
@@ -100,7 +100,7 @@ def _log(
         environment=Environments[order["environment"].upper()],
         model_version=order["version"],
         validate=VALIDATE,
-        timeout=max(deadline - time.monotonic(), 0.001),  # of each wait on the socket; the parent holds the total
+        timeout=max(deadline - elapsed_s(), 0.001),  # of each wait on the socket; the parent holds the total
         tmp_dir=connection["directory"],
     )
     return response.status_code
@@ -125,7 +125,7 @@ def _take_orders(orders: queue.Queue[tuple[float, Message]], parent: int) -> Non
         for line in lines:
             message = json.loads(line)
             directory = message.get("directory", directory)
-            orders.put((time.monotonic(), message))
+            orders.put((elapsed_s(), message))
     shutil.rmtree(directory, ignore_errors=True)  # rows on their way lie there
     os._exit(0)
 

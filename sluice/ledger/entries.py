@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -291,7 +291,3 @@ def checked(key: str, data: bytes, shape: TypeAdapter[Stored]) -> Stored:
 
 def parse_ranges(texts: Iterable[str]) -> tuple[OffsetRange, ...]:
     return tuple(OffsetRange.parse(text) for text in texts)
-
-
-def as_json(stored: BaseModel) -> dict[str, Any]:
-    return stored.model_dump(mode="json", exclude_none=True)

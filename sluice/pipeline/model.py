@@ -31,16 +31,13 @@ from sluice.pipeline.values import (
 )
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
-CONNECTION: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 TOPIC: Final = r"^[a-zA-Z0-9._-]{1,249}$"
 TEXT: Final = r"^\S(.*\S)?$"
 PATTERNS: Final = {
     NAME: "up to 63 lower-case letters, digits and hyphens, a letter or digit at the start",
-    CONNECTION: "up to 63 lower-case letters, digits, hyphens and underscores, a letter or digit at the start",
     TOPIC: "up to 249 letters, digits, dots, hyphens and underscores",
     TEXT: "a text on one line, without a space at either end",
 }
-ConnectionName = Annotated[str, Field(pattern=CONNECTION)]
 Text = Annotated[str, Field(max_length=255, pattern=TEXT)]
 Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 
@@ -95,7 +92,7 @@ class Limits(Strict):
     """The bounds of a window and of a run."""
 
     max_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=100_000, description="Most offsets in a window, in records."
+        default=100_000, description="Largest number of offsets in a window."
     )
     max_bytes: Size = Field(
         default=128 * 2**20, description="Most bytes read in a window: a number of bytes, or 128 MiB. At most 1 GB."
@@ -104,10 +101,10 @@ class Limits(Strict):
         default=10.0, description="Longest time to read a window, in seconds."
     )
     parallel_windows: Annotated[int, Field(ge=1, le=16)] = Field(
-        default=2, description="Most windows in hand at once, in windows."
+        default=2, description="Largest number of windows in hand at once."
     )
     max_windows: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Most windows in a run, in windows; null or left out: no bound."
+        default=None, description="Largest number of windows in a run; null or left out: no bound."
     )
     send_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=120.0, description="Longest time of one send to Arize, in seconds, from its start to its answer."
@@ -136,8 +133,8 @@ class Policies(Strict):
     tombstones: Literal["skip"] = Field(default="skip", description="Records with a null value: counted, not staged.")
     max_past_days: Annotated[int, Field(ge=2, le=1825)] = Field(
         default=1825,
-        description="How old an event may be, in days, less one for a send that is late; older ones are rejected. "
-        "1825 (5 years) is the Arize SDK's own limit; a space may take less.",
+        description="The oldest event that is accepted, in days, minus one day of margin for late sends; older ones "
+        "are rejected. 1825 (5 years) is the Arize SDK's own limit; a space may take less.",
     )
     max_rejected: MaxRejected = Field(
         default_factory=MaxRejected, description="Past this share of rejected records, a window is held."

@@ -98,9 +98,9 @@ WORDS: Final[dict[str, Callable[[ErrorDetails, str | None], str]]] = {
     "greater_than": _plainly("allowed: more than", "gt"),
     "greater_than_equal": _plainly("allowed: at least", "ge"),
     "less_than_equal": _plainly("allowed: at most", "le"),
-    "too_short": _plainly("allowed: entries at least", "min_length"),
-    "string_too_short": _plainly("allowed: a text, its characters at least", "min_length"),
-    "string_too_long": _plainly("allowed: a text, its characters at most", "max_length"),
+    "too_short": _plainly("allowed: number of entries at least", "min_length"),
+    "string_too_short": _plainly("allowed: a text, its length at least", "min_length"),
+    "string_too_long": _plainly("allowed: a text, its length at most", "max_length"),
     "string_pattern_mismatch": _pattern,
 }
 

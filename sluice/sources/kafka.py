@@ -70,7 +70,7 @@ class KafkaSource:
         """
         described = self._admin.describe(topics)
         found = [item for topic in topics for item in _chosen(described[topic], partitions)]
-        # The end last: in the moment between the two a partition may grow or lose its oldest records, not shrink.
+        # In this order: a partition may grow in between, or lose its oldest records, so none is above the next.
         earliest = self._admin.earliest(found)
         end = self._admin.ends(found)
         high_watermark = self._admin.high_watermarks(found)
@@ -86,7 +86,7 @@ class KafkaSource:
         }
 
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
-        """Ask for Kafka's ids of topics: another one means that a topic was deleted and made anew.
+        """Ask for Kafka's ids of topics: another one means that a topic was deleted and recreated.
 
         Raises:
             TopicMissing, TopicNotAllowed, SourceRefused, SourceUnavailable: see there.
@@ -156,6 +156,6 @@ def _chosen(topic: TopicDescription, numbers: Collection[int] | None) -> list[Pa
     if missing:
         raise TopicMissing(
             f"Kafka has no partition {topic.name}[{missing[0]}]; {topic.name} has 0 to {there[-1]}",
-            "Correct source.kafka.partitions",
+            "Fix source.kafka.partitions",
         )
     return [Partition(topic.name, number) for number in there if numbers is None or number in numbers]

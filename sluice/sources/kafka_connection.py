@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from sluice.errors import WrongSettings
+from sluice.settings import SECRET
 from sluice.sources.kafka_errors import Trouble, without, wrong_properties
 
 _log = logging.getLogger("sluice.kafka")
@@ -33,16 +34,16 @@ _READER_DEFAULTS = {
     "fetch.queue.backoff.ms": "1",
     # The end of a partition is reported when a fetch finds nothing, so this is what a drained partition waits for.
     "fetch.wait.max.ms": "100",
-    "check.crcs": "true",
 }
 # Nobody may: with any of these otherwise, offsets are lost, or moved, in silence.
-_READER_LAW = {
+READER_LAW = {
     "auto.offset.reset": "error",
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
     "enable.partition.eof": "true",
     "isolation.level": "read_committed",
     "allow.auto.create.topics": "false",
+    "check.crcs": "true",
     "max.poll.interval.ms": "86400000",
     "statistics.interval.ms": "5000",
 }
@@ -74,7 +75,7 @@ class Connection:
         Raises:
             WrongSettings: librdkafka does not take the properties.
         """
-        properties = {**_DEFAULTS, **_READER_DEFAULTS, **self._properties, **_READER_LAW, "group.id": group}
+        properties = {**_DEFAULTS, **_READER_DEFAULTS, **self._properties, **READER_LAW, "group.id": group}
         return self._made(Consumer, properties, error_cb=trouble, stats_cb=on_statistics)
 
     def _made(self, make: Callable[..., _Client], properties: dict[str, str], **callbacks: Any) -> _Client:
@@ -84,8 +85,7 @@ class Connection:
             raise wrong_properties(error, self._properties) from None  # the cause may show a value
 
     def _secrets(self) -> list[str]:
-        telling = ("password", "secret", "key", "pem", "token", "jaas", "sasl.oauthbearer.config")
-        return [value for name, value in self._properties.items() if any(word in name for word in telling)]
+        return [value for name, value in self._properties.items() if SECRET.search(name)]
 
 
 class _Chatter:

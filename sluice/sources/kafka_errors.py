@@ -59,9 +59,9 @@ _MEANINGS: tuple[tuple[Collection[int], type[SluiceError], str, str], ...] = (
         REFUSED,
         SourceRefused,
         "Kafka refused the connection ({where}): {text}",
-        "Correct the credentials, or the TLS settings, of the connection",
+        "Fix the credentials, or the TLS settings, of the connection",
     ),
-    (_MISSING, TopicMissing, "Kafka has no {where}", "Correct source.kafka.topics, or create the topic"),
+    (_MISSING, TopicMissing, "Kafka has no {where}", "Fix source.kafka.topics, or create the topic"),
     (
         {KafkaError.TOPIC_AUTHORIZATION_FAILED},
         TopicNotAllowed,
@@ -117,7 +117,7 @@ def wrong_properties(error: Exception, properties: Mapping[str, str]) -> WrongSe
     text = text.removeprefix("Failed to create admin client: ").removeprefix("Failed to create consumer: ")
     return WrongSettings(
         f"The Kafka connection cannot be used: {without(properties.values(), text)}",
-        f"Correct its properties; they are librdkafka's: {_REFERENCE}",
+        f"Fix its properties; they are librdkafka's: {_REFERENCE}",
     )
 
 

@@ -215,5 +215,5 @@ def _expired(wanted: OffsetRange, earliest: int) -> OffsetsExpired:
     gone = OffsetRange(wanted.partition, wanted.start, earliest)
     return OffsetsExpired(
         f"{gone} is gone: Kafka has it from {earliest} on",
-        "Set policies.on_expired to record, so that the balance counts them as expired, or mend the topic's retention",
+        "Set policies.on_expired to record, so that the balance counts them as expired, or fix the topic's retention",
     )

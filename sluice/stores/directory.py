@@ -135,8 +135,6 @@ def _translated(where: object) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise StoreRefused(
-            f"The store's directory refuses {where}: {error.strerror}", "Mend its permissions"
-        ) from error
+        raise StoreRefused(f"The store's directory refuses {where}: {error.strerror}", "Fix its permissions") from error
     except OSError as error:
         raise StoreUnavailable(f"The store's directory fails at {where}: {error.strerror}") from error

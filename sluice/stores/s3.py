@@ -165,7 +165,7 @@ def _translated(where: str) -> Iterator[None]:
 def _from_answer(error: aws.ClientError, where: str) -> SluiceError:
     code, message = _code(error), str(error.response.get("Error", {}).get("Message", ""))
     if code == "NoSuchBucket":
-        return BucketMissing(f"The bucket does not exist ({where})", "Create it, or mend SLUICE_STORE")
+        return BucketMissing(f"The bucket does not exist ({where})", "Create it, or fix SLUICE_STORE")
     if code in _REFUSED:
-        return StoreRefused(f"The store refused {where}: {code} {message}", "Mend AWS_* or the bucket's policy")
+        return StoreRefused(f"The store refused {where}: {code} {message}", "Fix AWS_* or the bucket's policy")
     return StoreUnavailable(f"The store answered {code} at {where}: {message}")

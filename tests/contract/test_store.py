@@ -310,7 +310,18 @@ def test_a_directory_without_a_parent_is_missing(tmp_path: Path) -> None:
         DirectoryStore(tmp_path / "nowhere" / "store")
 
 
-def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    store = DirectoryStore(tmp_path / "store")
+    monkeypatch.setattr("sluice.stores.directory.os.link", refuse)
+    with pytest.raises(StoreRefused, match="Fix its permissions"):
+        store.put_once("a/b", b"one")
+    assert store.read("a/b") is None
+
+
+def test_a_directory_whose_scratch_folder_is_a_file_is_unavailable(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "store")
     (tmp_path / "store" / ".unfinished").rmdir()
     (tmp_path / "store" / ".unfinished").write_bytes(b"no folder")

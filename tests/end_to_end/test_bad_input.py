@@ -89,7 +89,7 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
         "no such topic": Case(
             changed={"source": {"kafka": {"topics": [f"{flights.topic}x"]}}},
             error="topic-missing",
-            says=(f"no topic {flights.topic}x; nearest existing: {flights.topic}", "Correct source.kafka.topics"),
+            says=(f"no topic {flights.topic}x; nearest existing: {flights.topic}", "Fix source.kafka.topics"),
         ),
         "no such partition": Case(
             changed={"source": {"kafka": {"partitions": [9]}}},
@@ -97,7 +97,7 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
         ),
         "wrong password": Case(
             variables=sasl(kafka, "reader", "a wrong password"),
-            error="source-refused", says=("Kafka refused the connection", "Correct the credentials"),
+            error="source-refused", says=("Kafka refused the connection", "Fix the credentials"),
         ),
         "topic not allowed": Case(
             variables=sasl(kafka, "stranger", kafka.sasl_users["stranger"]),
@@ -111,11 +111,11 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
         ),
         "no bucket": Case(
             variables={**s3, "SLUICE_STORE": "s3://no-such-bucket/prefix", "AWS_ENDPOINT_URL": strict_s3},
-            error="bucket-missing", says=("The bucket does not exist", "Create it, or mend SLUICE_STORE"),
+            error="bucket-missing", says=("The bucket does not exist", "Create it, or fix SLUICE_STORE"),
         ),
         "store refuses": Case(
             variables={**s3, "SLUICE_STORE": f"s3://{seaweedfs.bucket}/bad", "AWS_SECRET_ACCESS_KEY": "a wrong secret"},
-            error="store-refused", says=("The store refused", "Mend AWS_*"),
+            error="store-refused", says=("The store refused", "Fix AWS_*"),
         ),
         "no store": Case(
             variables={**s3, "SLUICE_STORE": f"s3://{seaweedfs.bucket}/bad", "AWS_ENDPOINT_URL": f"http://{nobody}"},
@@ -128,12 +128,12 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
         "wrong key": Case(
             variables={"ARIZE_API_KEY": "a wrong key"},
             error="destination-refused",
-            says=("entry 1 part 0: HTTP 403: unable to validate", "Mend ARIZE_API_KEY and the address"),
+            says=("entry 1 part 0: HTTP 403: unable to validate", "Fix ARIZE_API_KEY and the address"),
         ),
         "wrong space": Case(
             variables={"ARIZE_SPACE_ID": "another-space"},
             error="destination-refused",
-            says=("entry 1 part 0: HTTP 403: api-key has no access", "mend ARIZE_SPACE_ID; then: sluice resolve"),
+            says=("entry 1 part 0: HTTP 403: api-key has no access", "fix ARIZE_SPACE_ID; then: sluice resolve"),
         ),
         "no settings": Case(
             variables={"SLUICE_KAFKA_BOOTSTRAP_SERVERS": "", "ARIZE_API_KEY": "", "SLUICE_STORE": ""},
@@ -240,7 +240,7 @@ def test_a_wrong_space_is_mended_by_a_persons_word_which_may_be_cut_off(
     done = bench.sluice("resolve", name, "--entry", "1", *word)
     assert (done.code, done.found["parts"]) == (0, [1]), "the first part was readdressed already"
     again = bench.sluice("resolve", name, "--entry", "1", *word)
-    assert (again.code, "goes to local-space as it is" in again.said) == (2, True)
+    assert (again.code, "goes to local-space already" in again.said) == (2, True)
     assert bench.sluice("resolve", name, "--entry", "2", *word).code == 0, "two windows were in hand"
     bench.finished(name)
     assert bench.ids(name) == flights.good

@@ -15,7 +15,7 @@ from tests.end_to_end.bench import Bench, Done
 from tests.end_to_end.events import Written, append, event, group_offsets, topic
 
 AT_ONCE = 4
-KEY_WORDS = "Mend ARIZE_API_KEY and the address; the next run sends it again"
+KEY_WORDS = "Fix ARIZE_API_KEY and the address; the next run sends it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ LASTING: Mapping[str, Fault] = {
     "400": Fault(
         script={"kind": "status", "status": 400, "times": 1, "message": "bad schema"},
         code=1, outcomes=("refused",), sends=(400,), times_arrived=0,
-        says=("entry 1 part 0: HTTP 400: bad schema", "Mend what Arize names", "docs/runbook.md#delivery-refused"),
+        says=("entry 1 part 0: HTTP 400: bad schema", "Fix what Arize names", "docs/runbook.md#delivery-refused"),
     ),
     "no answer twice": Fault(
         script={"kind": "hang", "times": 2}, limits={"send_timeout_seconds": 4},

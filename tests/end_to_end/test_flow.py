@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from deployments.local.api import PrefectApi
@@ -333,7 +334,7 @@ def test_a_hundred_windows_cost_at_most_400_requests_to_the_api(
 def test_a_stage_is_tried_again_where_that_may_help(error: Exception, again: bool) -> None:
     assert stage_window.retries == 3
     assert stage_window.retry_condition_fn is not None
-    state = Failed(data=error)
+    state: State[Any] = Failed(data=error)
     assert stage_window.retry_condition_fn(stage_window, None, state) == again  # type: ignore[arg-type]
     assert [task.retries for task in (plan_run, deliver_part, commit_group, record_run)] == [0] * 4
 

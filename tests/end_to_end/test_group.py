@@ -83,7 +83,7 @@ def test_the_ledger_does_not_go_back_to_a_group(bench: Bench, thirty: Written) -
     name = twenty_of(bench, "group-back", thirty)
     move_group(thirty, name, {0: 7})
     entries = bench.books(name).entries
-    done = bench.sluice("realign", name, "--to", "group")
+    done = bench.sluice("realign", name, "--to", "group", "--reason", "tried")
     assert done.code == 2
     assert f"The group stands at {thirty.topic}[0] offset 7, outside 20..30; it only goes forward" in done.said
     assert bench.books(name).entries == entries
@@ -93,7 +93,7 @@ def test_the_ledger_skips_nothing_while_an_entry_is_not_delivered(bench: Bench, 
     name = bench.pipeline("group-undelivered", thirty.topic, limits={"max_records": 20})
     bench.killed(name, "window.sealed:1")
     move_group(thirty, name, {0: 25})
-    done = bench.sluice("realign", name, "--to", "group")
+    done = bench.sluice("realign", name, "--to", "group", "--reason", "tried")
     assert done.code == 2
     assert "Entries 1 are not delivered yet" in done.said
     assert bench.sluice("realign", name, "--to", "ledger").code == 0
@@ -106,7 +106,7 @@ def test_the_ledger_skips_nothing_while_an_entry_is_not_delivered(bench: Bench, 
 def test_a_realignment_that_was_killed_is_mended_by_the_next_run(bench: Bench, thirty: Written, step: str) -> None:
     name = twenty_of(bench, f"group-killed-{step.replace('.', '-')}", thirty)
     move_group(thirty, name, {0: 25})
-    bench.killed(name, f"{step}:1", "--to", "group", verb="realign")
+    bench.killed(name, f"{step}:1", "--to", "group", "--reason", "tried", verb="realign")
     bench.finished(name)
     assert bench.ids(name) == sorted([*thirty.good_in(0, 0, 20), *thirty.good_in(0, 25, 30)])
     bench.books(name).audit(thirty)

@@ -41,7 +41,7 @@ def test_a_topic_that_was_made_anew_is_never_taken_for_the_one_before(bench: Ben
     before = bench.books(name).entries
     anew = recreate(thirty)
     append(anew, 0, [event(number) for number in range(100, 140)])
-    stopped(bench.run(name), "topic-recreated", f"{thirty.topic}[0] at offset 30: the topic was deleted and made anew")
+    stopped(bench.run(name), "topic-recreated", f"{thirty.topic}[0] at offset 30: the topic was deleted and recreated")
     assert bench.books(name).entries == before
     assert bench.ids(name) == thirty.good
 

@@ -12,7 +12,7 @@ ENOUGH_S = 60.0
 
 
 def check(bench: Bench, name: str, written: Written) -> None:
-    """Everything once, each boundary decided once, and nothing left to do but to mend the group, if it went back."""
+    """Everything once, each boundary decided once, and nothing left to do but to fix the group, if it went back."""
     assert bench.finished(name).found["windows"] == []
     assert bench.ids(name) == written.good
     books = bench.books(name)
