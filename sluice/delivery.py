@@ -204,7 +204,7 @@ def _refusal(name: PartName, answer: Answer) -> SluiceError:
     if answer.error is DestinationRefused:
         return DestinationRefused(
             what,
-            "Fix ARIZE_API_KEY and the address; the next run sends it again. Was it the wrong space: mend "
+            "Fix ARIZE_API_KEY and the address; the next run sends it again. Was it the wrong space: fix "
             f"ARIZE_SPACE_ID; then: sluice resolve FILE --entry {name.entry} readdress --reason …",
         )
     return DeliveryRefused(what, "Fix what Arize names; the next run sends it again")

@@ -318,7 +318,7 @@ def test_a_share_is_the_same_in_percent_and_as_a_number(percent: int) -> None:
         (
             "{carrier: string, distance: float}",
             "{}",
-            "a.yaml:13: map.features.columns: allowed: number of entries at least 1",
+            "map.features.columns: allowed: number of entries at least 1",
         ),
         ("{region: string}", "{carrier: string}", "a.yaml:14: map.tags.carrier: carrier is a feature too: choose "),
         ("prediction_id: id", "prediction_id: $offset", "map.prediction_id: allowed of the record's own here: $key, "),
