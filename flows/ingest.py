@@ -16,10 +16,10 @@ from pydantic import Field
 
 from sluice.checking import pipeline_called
 from sluice.clock import timestamp
+from sluice.connections import RunOptions
 from sluice.errors import SluiceError
 from sluice.ingest import ingest as drain
 from sluice.opening import opened_run
-from sluice.parts import RunOptions
 from sluice.report import RunReport
 from sluice.settings import Settings
 from tasks.limits import slot_of

@@ -19,7 +19,7 @@ from sluice.planning import Plan
 from sluice.receipts import PartName, Receipt
 from sluice.report import Committed, RunReport, WindowReport
 
-Window = tuple[OffsetRange, ...]
+Ranges = tuple[OffsetRange, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Staged:
 
     number: int
     entry: Sealed
-    left: Window
+    left: Ranges
     held: Held | None
 
 
@@ -55,7 +55,7 @@ class Verbs(Protocol):
     """What a run can do; each hands over one small value."""
 
     def plan(self) -> Planned: ...
-    def stage(self, window: Window) -> Staged: ...
+    def stage(self, window: Ranges) -> Staged: ...
     def deliver(self, name: PartName) -> Receipt: ...
     def commit(self, settled: Sequence[int]) -> Committed: ...
     def record(self, report: RunReport) -> None: ...

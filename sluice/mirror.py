@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sluice.connections import Source
 from sluice.group import ahead_of, check_group, group_offsets
 from sluice.ledger import LedgerState
 from sluice.ledger.entries import Entry
 from sluice.offsets import GroupOffset, Partition
 from sluice.outlook import Standing
-from sluice.parts import Source
 from sluice.steps import step
 
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sluice.clock import SystemClock
+from sluice.connections import Connections, RunOptions
 from sluice.destinations.sdk import Outcome, SdkDestination, Target
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
-from sluice.parts import Parts, RunOptions
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange
 from sluice.run import Run
@@ -35,14 +35,14 @@ def opened_run(
     settings.require("kafka", "store", "arize")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
-        parts = Parts(
+        connections = Connections(
             store=open_store(settings.store),
             source=stack.enter_context(_kafka(loaded.pipeline, settings)),
             destination=stack.enter_context(_arize(loaded.pipeline, settings)),
             clock=SystemClock(),
             scratch=scratch,
         )
-        yield Run(loaded, parts, run_id, options)
+        yield Run(loaded, connections, run_id, options)
 
 
 class KafkaWindows:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sluice.clock import timestamp
+from sluice.connections import Connections, RunOptions
 from sluice.errors import TopicMissing, TopicRecreated
 from sluice.group import check_group, check_group_before_genesis
 from sluice.ledger import Ledger, LedgerState, entries
 from sluice.ledger.state import fold
 from sluice.offsets import Bounds, GroupOffset, Partition
-from sluice.parts import Parts, RunOptions
 from sluice.pipeline import Pipeline
 from sluice.planning import Plan, backlog_of, check_bounds, plan
 from sluice.steps import step
@@ -37,10 +37,10 @@ class Standing:
 class Outlook:
     """Sees where a pipeline stands. It writes only to take up topics that the ledger does not know."""
 
-    def __init__(self, pipeline: Pipeline, ledger: Ledger, parts: Parts, run_id: str) -> None:
+    def __init__(self, pipeline: Pipeline, ledger: Ledger, connections: Connections, run_id: str) -> None:
         self._pipeline = pipeline
         self._ledger = ledger
-        self._parts = parts
+        self._connections = connections
         self._run_id = run_id
         self._kafka = pipeline.source.kafka
 
@@ -50,14 +50,14 @@ class Outlook:
         Raises:
             SluiceError: a topic, a partition or an authorization is missing.
         """
-        bounds = self._parts.source.snapshot(self._kafka.topics)
+        bounds = self._connections.source.snapshot(self._kafka.topics)
         self._check_named(bounds)  # before a ledger is begun: its starts are for good
         known = self._known_entries
         state = self._state(bounds, write=write)
         if self._known_entries != known:  # written to: others may have sealed what lies behind the first snapshot
-            bounds = self._parts.source.snapshot(self._kafka.topics)
+            bounds = self._connections.source.snapshot(self._kafka.topics)
         partitions = self._partitions(state, bounds)
-        committed = self._parts.source.committed(partitions)
+        committed = self._connections.source.committed(partitions)
         return Standing(state=state, bounds=bounds, partitions=partitions, committed=committed)
 
     def check(self, standing: Standing) -> None:
@@ -97,7 +97,7 @@ class Outlook:
     ) -> Mapping[Partition, Bounds]:
         if options.until is None:
             return standing.bounds
-        until = self._parts.source.offsets_at(standing.partitions, int(options.until.timestamp() * 1000))
+        until = self._connections.source.offsets_at(standing.partitions, int(options.until.timestamp() * 1000))
         return {
             item: replace(standing.bounds[item], end=max(positions[item], min(standing.bounds[item].end, until[item])))
             for item in standing.partitions
@@ -113,7 +113,7 @@ class Outlook:
         topics = tuple(_topic_start(topic, starts, bounds) for topic in new)
         if self._ledger.exists:
             return self._pin(topics, write=write)
-        committed = self._parts.source.committed(list(starts))
+        committed = self._connections.source.committed(list(starts))
         self._ledger.refresh()  # behind the question: whose marks it found, if another run began the ledger meanwhile
         if not self._ledger.exists:
             check_group_before_genesis(self._kafka.group, committed, starts)
@@ -144,12 +144,12 @@ class Outlook:
             case "latest":
                 return {item: bounds[item].end for item in partitions}
             case "group":
-                committed = self._parts.source.committed(partitions)
+                committed = self._connections.source.committed(partitions)
                 return {
                     item: committed[item].offset if item in committed else bounds[item].earliest for item in partitions
                 }
             case moment:
-                return self._parts.source.offsets_at(partitions, int(moment.timestamp() * 1000))
+                return self._connections.source.offsets_at(partitions, int(moment.timestamp() * 1000))
 
     def _check_named(self, bounds: Mapping[Partition, Bounds]) -> None:
         chosen = self._kafka.partitions
@@ -167,7 +167,7 @@ class Outlook:
         return tuple(sorted(item for item in bounds if self.is_ours(item)))
 
     def _now(self) -> str:
-        return timestamp(self._parts.clock.epoch_s())
+        return timestamp(self._connections.clock.epoch_s())
 
 
 def _topic_start(topic: str, starts: Mapping[Partition, int], bounds: Mapping[Partition, Bounds]) -> entries.TopicStart:

@@ -1,4 +1,4 @@
-"""One run of a pipeline: its verbs, on opened parts."""
+"""One run of a pipeline: its verbs, on opened connections."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sluice.clock import timestamp
+from sluice.connections import Connections, RunOptions
 from sluice.delivery import Deliverer, Rules
 from sluice.errors import Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
-from sluice.ingest import Planned, Staged, Window
+from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.log import held_error
 from sluice.mirror import Mirror
 from sluice.outlook import Outlook, Standing
-from sluice.parts import Parts, RunOptions
 from sluice.pipeline import LoadedPipeline
 from sluice.planning import Plan, remainder
 from sluice.receipts import Answer, PartName, Receipt
@@ -28,28 +28,30 @@ from sluice.unfinished import reports_of
 
 
 class Run:
-    """The verbs of one run, each doing one thing to the opened parts. See `ingest` for their order."""
+    """The verbs of one run, each doing one thing to what is connected. See `ingest` for their order."""
 
-    def __init__(self, loaded: LoadedPipeline, parts: Parts, run_id: str, options: RunOptions | None = None) -> None:
+    def __init__(
+        self, loaded: LoadedPipeline, connections: Connections, run_id: str, options: RunOptions | None = None
+    ) -> None:
         self.pipeline = loaded.pipeline
         self.run_id = run_id
-        self.ledger = Ledger(parts.store, loaded.pipeline.name)
+        self.ledger = Ledger(connections.store, loaded.pipeline.name)
         self._loaded = loaded
-        self._parts = parts
+        self._connections = connections
         self._options = options or RunOptions()
-        self.outlook = Outlook(loaded.pipeline, self.ledger, parts, run_id)
-        self.staging = Staging(parts.store, self.ledger.keys, parts.scratch)
-        self.sealing = Sealing(loaded, parts, self.ledger, self.staging, run_id)
-        self.deliveries = Deliveries(parts.store, self.ledger.keys)
-        self.mirror = Mirror(parts.source, loaded.pipeline.source.kafka.group)
+        self.outlook = Outlook(loaded.pipeline, self.ledger, connections, run_id)
+        self.staging = Staging(connections.store, self.ledger.keys, connections.scratch)
+        self.sealing = Sealing(loaded, connections, self.ledger, self.staging, run_id)
+        self.deliveries = Deliveries(connections.store, self.ledger.keys)
+        self.mirror = Mirror(connections.source, loaded.pipeline.source.kafka.group)
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
-        self._deliverer = Deliverer(self.deliveries, rules, parts.clock, run_id)
+        self._deliverer = Deliverer(self.deliveries, rules, connections.clock, run_id)
 
     @property
     def destination(self) -> entries.Destination:
         """Where rows go by today's file and settings."""
-        return self._parts.destination.resolve(self.pipeline)
+        return self._connections.destination.resolve(self.pipeline)
 
     def report(self) -> RunReport:
         """Return the report of a run that has done nothing yet."""
@@ -74,7 +76,7 @@ class Run:
             # What is sealed needs nothing of Kafka: it is delivered first, whatever became of the topic or the group.
             planned = Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=problem)
         if planned.unfinished or planned.plan.windows:
-            self._parts.destination.get_ready()
+            self._connections.destination.get_ready()
         step(
             "run.planned",
             pipeline=self.pipeline.name,
@@ -110,7 +112,7 @@ class Run:
             )
         return Planned(plan=self.outlook.plan(standing, self._options), unfinished=unfinished, problem=None)
 
-    def stage(self, window: Window) -> Staged:
+    def stage(self, window: Ranges) -> Staged:
         """Read a window, decode, map and validate it, stage its rows, and seal it.
 
         Raises:
@@ -133,7 +135,7 @@ class Run:
         file = self.staging.local_copy(entry.staged)
 
         def send(left_s: float, space: str | None) -> Answer:
-            return self._parts.destination.send(file, entry.destination.in_space(space), part, left_s)
+            return self._connections.destination.send(file, entry.destination.in_space(space), part, left_s)
 
         shown = entry.shown
         receipt = self._deliverer.deliver(replace(name, ranges=shown), part.rows, send)
@@ -193,8 +195,8 @@ class Run:
         self.unfinished()
 
     def _get_ready_to_write(self) -> None:
-        probe(self._parts.store)
-        self._parts.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
+        probe(self._connections.store)
+        self._connections.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
 
     def unfinished(self) -> tuple[WindowReport, ...]:
         """Return the entries that wait for delivery, after settling those that turn out to be delivered."""
@@ -204,11 +206,11 @@ class Run:
         self.ledger.settle([item.number for item in reports if item.is_delivered])
         return tuple(item for item in reports if not item.is_delivered and not item.entry.held)
 
-    def _read(self, window: Window) -> list[ReadRange]:
+    def _read(self, window: Ranges) -> list[ReadRange]:
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}
         epochs = {item: at.leader_epoch for item, at in positions.items() if at.leader_epoch is not None}
-        read = self._parts.source.read(window, epochs)
-        ids = self._parts.source.topic_ids(sorted({item.partition.topic for item in window}))
+        read = self._connections.source.read(window, epochs)
+        ids = self._connections.source.topic_ids(sorted({item.partition.topic for item in window}))
         for topic, topic_id in ids.items():
             if topic_id != self.ledger.state.topics[topic]:
                 raise TopicRecreated(
@@ -230,4 +232,4 @@ class Run:
             self.staging.discard(staged)
 
     def now(self) -> str:
-        return timestamp(self._parts.clock.epoch_s())
+        return timestamp(self._connections.clock.epoch_s())

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sluice.clock import timestamp
+from sluice.connections import Connections
 from sluice.ledger import Ledger, entries
 from sluice.offsets import CountedRange
-from sluice.parts import Parts
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange, Record
 from sluice.staging import Staging
@@ -23,10 +23,12 @@ _REASONS = 3  # the commonest ones are named
 class Sealing:
     """Makes the entries of one run."""
 
-    def __init__(self, loaded: LoadedPipeline, parts: Parts, ledger: Ledger, staging: Staging, run_id: str) -> None:
+    def __init__(
+        self, loaded: LoadedPipeline, connections: Connections, ledger: Ledger, staging: Staging, run_id: str
+    ) -> None:
         self._loaded = loaded
         self._pipeline = loaded.pipeline
-        self._parts = parts
+        self._connections = connections
         self._ledger = ledger
         self._staging = staging
         self._run_id = run_id
@@ -37,14 +39,14 @@ class Sealing:
         first = mapped.counted[0].range
         held = self._why_held(mapped)
         return {
-            "written_at": timestamp(self._parts.clock.epoch_s()),
+            "written_at": timestamp(self._connections.clock.epoch_s()),
             "run": self._run_id,
             "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
             "staged": self._staging.stage(mapped.frame, first),
             "rejected": self._staging.stage_rejected(mapped.rejected, first),
             "raw": self._staging.stage_raw(_every_record(read), first) if held else None,
             "parts": parts_of(mapped, self._pipeline),
-            "destination": self._parts.destination.resolve(self._pipeline),
+            "destination": self._connections.destination.resolve(self._pipeline),
             "pipeline_sha256": self._loaded.sha256,
             "held": held,
         }
@@ -53,7 +55,7 @@ class Sealing:
         # Imported here: polars costs a fifth of a second, and a plan needs none of it.
         from sluice.windows import map_window
 
-        return map_window(self._pipeline, read, now_s=self._parts.clock.epoch_s())
+        return map_window(self._pipeline, read, now_s=self._connections.clock.epoch_s())
 
     def _why_held(self, mapped: MappedWindow) -> str | None:
         rule = self._pipeline.policies.max_rejected

@@ -12,7 +12,7 @@ from prefect.runtime import task_run
 from prefect.tasks import Task, exponential_backoff
 
 from sluice.errors import LedgerMoved, SluiceError
-from sluice.ingest import Planned, Staged, Window
+from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger.entries import parse_ranges
 from sluice.receipts import PartName, Receipt
 from sluice.report import Committed, RunReport
@@ -87,7 +87,7 @@ class TaskVerbs:
     def plan(self) -> Planned:
         return plan_run(self._run.run_id)
 
-    def stage(self, window: Window) -> Staged:
+    def stage(self, window: Ranges) -> Staged:
         return stage_window(self._run.run_id, [str(item) for item in window])
 
     def deliver(self, name: PartName) -> Receipt:

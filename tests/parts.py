@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from sluice.connections import Connections
 from sluice.errors import DeliveryRefused, DestinationRefused, SluiceError, StoreUnavailable
 from sluice.ledger import entries
 from sluice.offsets import Balance, Bounds, CountedRange, GroupOffset, OffsetRange, Partition
-from sluice.parts import Parts
 from sluice.pipeline import LoadedPipeline, Pipeline, parse_pipeline
 from sluice.records import ReadRange, Record, RecordList, Rejected
 from sluice.store import Stat
@@ -351,6 +351,6 @@ def sealed(*ranges: str, held: str | None = None, parts: int = 1) -> dict[str, A
     }
 
 
-def parts(world: World, store: MemoryStore, kafka: MemoryKafka, arize: MemoryArize, scratch: Path) -> Parts:
+def parts(world: World, store: MemoryStore, kafka: MemoryKafka, arize: MemoryArize, scratch: Path) -> Connections:
     scratch.mkdir(parents=True, exist_ok=True)
-    return Parts(store=store, source=kafka, destination=arize, clock=WorldClock(world), scratch=scratch)
+    return Connections(store=store, source=kafka, destination=arize, clock=WorldClock(world), scratch=scratch)

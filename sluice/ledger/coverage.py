@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from sluice.offsets import OffsetRange, Partition
 
-Parts = tuple[tuple[int, int], ...]
-Coverage = Mapping[Partition, Parts]
+Intervals = tuple[tuple[int, int], ...]
+Coverage = Mapping[Partition, Intervals]
 
 
-def add(covered: Coverage, ranges: Iterable[OffsetRange]) -> dict[Partition, Parts]:
+def add(covered: Coverage, ranges: Iterable[OffsetRange]) -> dict[Partition, Intervals]:
     """Return the coverage with `ranges` in it; those that touch are merged."""
     grown = dict(covered)
     for item in ranges:
@@ -33,7 +33,7 @@ def missing(covered: Coverage, wanted: OffsetRange) -> tuple[OffsetRange, ...]:
     return tuple(found)
 
 
-def _merged(parts: Iterable[tuple[int, int]]) -> Parts:
+def _merged(parts: Iterable[tuple[int, int]]) -> Intervals:
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(parts):
         if merged and start <= merged[-1][1]:

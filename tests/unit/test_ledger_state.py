@@ -201,7 +201,7 @@ pieces = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)), max_size=12)
 
 @given(pieces, st.integers(0, 30), st.integers(0, 12))
 def test_what_is_covered_and_what_is_missing_make_up_the_whole(some: list[tuple[int, int]], at: int, span: int) -> None:
-    covered: Mapping[Partition, coverage.Parts] = {}
+    covered: Mapping[Partition, coverage.Intervals] = {}
     offsets: set[int] = set()
     for start, length in some:
         covered = coverage.add(covered, [OffsetRange(A0, start, start + length)])

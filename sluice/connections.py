@@ -1,4 +1,4 @@
-"""The opened parts of a run, as what a run needs of them."""
+"""What a run is connected to, as what it needs of each: store, source, destination, clock."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The opened parts of a run."""
+class Connections:
+    """What a run works with, opened."""
 
     store: Store
     source: Source
