@@ -43,6 +43,8 @@ import re
 from typing import Any, ClassVar
 
 RUNBOOK = "docs/runbook.md"
+# The next step wherever a topic is not the one any more that a ledger knows.
+START_ANEW = "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof"
 
 
 class SluiceError(Exception):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
-from sluice.errors import TopicMissing, TopicRecreated
+from sluice.errors import START_ANEW, TopicMissing, TopicRecreated
 from sluice.group import check_group, check_group_before_genesis
 from sluice.ledger import Ledger, LedgerState, entries
 from sluice.ledger.state import fold
@@ -161,9 +161,7 @@ class Outlook:
     def _partitions(self, state: LedgerState, bounds: Mapping[Partition, Bounds]) -> tuple[Partition, ...]:
         for partition in state.positions:
             if self.is_ours(partition) and partition not in bounds:
-                raise TopicRecreated(
-                    f"{partition} is in the ledger and gone from Kafka", "Take the topic up in a new pipeline file"
-                )
+                raise TopicRecreated(f"{partition} is in the ledger and gone from Kafka", START_ANEW)
         return tuple(sorted(item for item in bounds if self.is_ours(item)))
 
     def _now(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sluice.errors import EndBelowPosition, OffsetsExpired, SluiceError, TopicRecreated
+from sluice.errors import START_ANEW, EndBelowPosition, OffsetsExpired, SluiceError, TopicRecreated
 from sluice.offsets import Bounds, OffsetRange, Partition
 
 
@@ -60,15 +60,16 @@ def check_bounds(position: int, bounds: Bounds, topic_id: str, *, on_expired: st
 
 
 def _problem(position: int, bounds: Bounds, topic_id: str, on_expired: str) -> SluiceError | None:
-    fresh = "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof"
     if bounds.topic_id != topic_id:
         return TopicRecreated(
             f"{bounds.partition} at offset {position}: the topic was deleted and recreated "
             f"(id {bounds.topic_id}, not {topic_id})",
-            fresh,
+            START_ANEW,
         )
     if bounds.end < position:
-        return EndBelowPosition(f"{bounds.partition} ends at offset {bounds.end}, below the position {position}", fresh)
+        return EndBelowPosition(
+            f"{bounds.partition} ends at offset {bounds.end}, below the position {position}", START_ANEW
+        )
     if bounds.earliest > position and on_expired == "fail":
         return OffsetsExpired(
             f"{bounds.partition} {position}..{bounds.earliest} is gone: Kafka has it from {bounds.earliest} on",

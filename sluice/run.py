@@ -8,7 +8,7 @@ from dataclasses import replace
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
 from sluice.delivery import Deliverer, Rules
-from sluice.errors import Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
+from sluice.errors import START_ANEW, Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
@@ -213,9 +213,7 @@ class Run:
         ids = self._connections.source.topic_ids(sorted({item.partition.topic for item in window}))
         for topic, topic_id in ids.items():
             if topic_id != self.ledger.state.topics[topic]:
-                raise TopicRecreated(
-                    f"{topic} was deleted and recreated while it was read", "Take it up in a new pipeline file"
-                )
+                raise TopicRecreated(f"{topic} was deleted and recreated while it was read", START_ANEW)
         step(
             "window.read",
             ranges=", ".join(str(item.range) for item in read),

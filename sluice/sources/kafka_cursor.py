@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Message
 
-from sluice.errors import EpochLost
+from sluice.errors import START_ANEW, EpochLost
 from sluice.offsets import OffsetRange, Partition
 from sluice.sources.kafka_records import epoch_of, offset_of, weight_of
 from sluice.sources.limits import ReadLimits
@@ -156,5 +156,5 @@ class Cursor:
         raise EpochLost(
             f"{self.partition}: the log was cut below offset {self.seen} and written anew: offset {offset} is of"
             f" leader epoch {epoch}, what was read before it was of {expected}",
-            "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof",
+            START_ANEW,
         )

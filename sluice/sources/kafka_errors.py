@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from confluent_kafka import KafkaError, KafkaException
 
 from sluice.errors import (
+    START_ANEW,
     EpochLost,
     GroupInUse,
     GroupNotAllowed,
@@ -85,7 +86,7 @@ _MEANINGS: tuple[tuple[Collection[int], type[SluiceError], str, str], ...] = (
         {KafkaError._LOG_TRUNCATION},
         EpochLost,
         "{where}: the log was cut below the position",
-        "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof",
+        START_ANEW,
     ),
     (_WRONG, WrongSettings, "Kafka cannot take {where}: {text}", ""),
 )

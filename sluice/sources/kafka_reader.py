@@ -16,7 +16,7 @@ from typing import Self, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sluice.clock import Clock
-from sluice.errors import EndBelowPosition, OffsetsExpired
+from sluice.errors import START_ANEW, EndBelowPosition, OffsetsExpired
 from sluice.offsets import OffsetRange, Partition
 from sluice.records import ReadRange
 from sluice.sources.garbage import collecting_seldom
@@ -199,7 +199,7 @@ class Reader:
         if cursor.seen > end:
             raise EndBelowPosition(
                 f"{cursor.partition} ends at offset {end}, below the position {cursor.seen}",
-                "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof",
+                START_ANEW,
             )
         if on_expired == "record":
             cursor.expire(earliest)
