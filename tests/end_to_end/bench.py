@@ -121,6 +121,14 @@ def checked(done: Done, secrets: Sequence[str]) -> Done:
     return done
 
 
+def stopped(done: Done, error: str, *says: str) -> None:
+    """It ended before anything was read, with one clear message."""
+    assert (done.code, done.found["state"]) == (1, "failed")
+    assert "window.read" not in done.steps
+    for words in (*says, f"docs/runbook.md#{error}"):
+        assert words in done.said, done.said
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """The commands of Sluice on real parts. A pipeline, its group and its model have one name, each test its own.

@@ -14,7 +14,7 @@ import pytest
 from deployments.local.arize import ArizeStandIn, running_arize
 from deployments.local.processes import running
 from tests.end_to_end.bench import API_KEY, Bench
-from tests.end_to_end.events import Written, everything, topic
+from tests.end_to_end.events import Written, append, event, everything, topic
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -90,3 +90,16 @@ def bench_on_s3(bench: Bench, seaweedfs: SeaweedFS) -> Bench:
 def flights(kafka: Kafka) -> Written:
     """A small topic with everything in it. Shared: read it, and write to one of your own."""
     return everything(topic(kafka.bootstrap_servers))
+
+
+@pytest.fixture
+def thirty(bench: Bench) -> Written:
+    """Thirty good events in one partition."""
+    made = topic(bench.servers, partitions=1)
+    append(made, 0, [event(number) for number in range(30)])
+    return made
+
+
+@pytest.fixture
+def servers(bench: Bench) -> str:
+    return bench.servers

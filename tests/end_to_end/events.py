@@ -180,6 +180,11 @@ def _producer(written: Written, **properties: str) -> Producer:
     return Producer(settings, logger=_log)
 
 
+def group_positions(group: str, written: Written) -> dict[int, int]:
+    """Where a group stands, by partition."""
+    return {number: at for number, (at, _) in group_offsets(written.servers, group, written).items()}
+
+
 def group_offsets(servers: str, group: str, written: Written) -> dict[int, tuple[int, str]]:
     """Where a group stands, by partition, with its metadata; what it has not committed is left out."""
     # By a consumer: the admin client's call crashes the process where the group's coordinator is on its way.

@@ -12,7 +12,7 @@ import pytest
 
 from deployments.local.processes import wait_until
 from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import Written, append, event, group_offsets, topic
+from tests.end_to_end.events import Written, append, event, group_positions, topic
 
 AT_ONCE = 4
 KEY_WORDS = "Fix ARIZE_API_KEY and the address; the next run sends it again"
@@ -238,7 +238,7 @@ def check_arrived(bench: Bench, ten: Written, story: Story, times: int) -> None:
     books = bench.books(story.name)
     books.audit(ten)
     books.audit_delivered()
-    assert {number: at for number, (at, _) in group_offsets(ten.servers, story.name, ten).items()} == ten.ends
+    assert group_positions(story.name, ten) == ten.ends
     doubtful = [number for number, kind in enumerate(books.outcomes(1, 0)) if kind == "unknown"]
     named = [words for words in (*story.met.lines, *story.after.lines) if words[0] == "delivery.ambiguous"]
     assert [words[3] for words in named] == [f"delivery={number}" for number in doubtful]

@@ -25,7 +25,7 @@ from sluice.errors import LedgerMoved, SourceUnavailable, StoreUnavailable, Topi
 from tasks.limits import limit_of
 from tasks.verbs import commit_group, deliver_part, plan_run, record_run, stage_window
 from tests.end_to_end.bench import Bench, cold
-from tests.end_to_end.events import CANARY, Written, append, event, everything, group_offsets, topic
+from tests.end_to_end.events import CANARY, Written, append, event, everything, group_positions, topic
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -201,7 +201,7 @@ def test_a_worker_and_its_run_killed_at_a_step_are_finished_by_the_next_run(
     assert flow.bench.ids(flow.name) == written.good
     flow.bench.books(flow.name).audit(written)
     flow.bench.books(flow.name).audit_delivered()
-    assert {n: at[0] for n, at in group_offsets(kafka.bootstrap_servers, flow.name, written).items()} == written.ends
+    assert group_positions(flow.name, written) == written.ends
 
 
 def test_a_server_restarted_in_the_middle_costs_no_row_and_doubles_none(

@@ -8,17 +8,9 @@ import pytest
 from confluent_kafka import Consumer
 
 from deployments.local.processes import wait_until
-from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import ENOUGH_S, Written, append, event, group_offsets, topic
+from tests.end_to_end.bench import Bench, stopped
+from tests.end_to_end.events import ENOUGH_S, Written, group_offsets
 from tests.end_to_end.kafka_hands import delete_group, move_group
-
-
-@pytest.fixture
-def thirty(bench: Bench) -> Written:
-    """Thirty good events in one partition."""
-    made = topic(bench.servers, partitions=1)
-    append(made, 0, [event(number) for number in range(30)])
-    return made
 
 
 def twenty_of(bench: Bench, name: str, written: Written) -> str:
@@ -32,14 +24,6 @@ def twenty_of(bench: Bench, name: str, written: Written) -> str:
 def stands(name: str, written: Written) -> int:
     ((offset, _),) = group_offsets(written.servers, name, written).values()
     return offset
-
-
-def stopped(done: Done, error: str, *says: str) -> None:
-    """It ended before anything was read, with one clear message."""
-    assert (done.code, done.found["state"]) == (1, "failed")
-    assert "window.read" not in done.steps
-    for words in (*says, f"docs/runbook.md#{error}"):
-        assert words in done.said, done.said
 
 
 @pytest.mark.parametrize("offset", [7, 25])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import CANARY, Written, append, event, group_offsets, topic
+from tests.end_to_end.events import CANARY, Written, append, event, group_positions, topic
 from tests.end_to_end.kafka_hands import delete_records
 
 RULE = {"max_rejected": {"share": "10%", "of_at_least": 10}}
@@ -71,7 +71,7 @@ def test_a_held_window_is_sealed_whole_and_nothing_behind_it_is_planned(bench: B
     raw = books.frame(books.sealed[2]["raw"])
     assert raw["offset"].to_list() == list(range(20, 40))
     assert bench.ids(name) == written.good_in(0, 0, 20)
-    assert {number: at for number, (at, _) in group_offsets(written.servers, name, written).items()} == {0: 20}
+    assert group_positions(name, written) == {0: 20}
 
 
 @pytest.mark.parametrize(("verdict", "delivered"), [("deliver", 10), ("drop", 0)])
@@ -184,6 +184,6 @@ def check_ended(bench: Bench, name: str, written: Written, endings: list[dict[st
     derived = [item for item in books.entries if item["kind"] == "derived"]
     assert [{key: item[key] for key in ending} for item, ending in zip(derived, endings, strict=True)] == endings
     assert books.positions == {(written.topic, 0): written.ends[0]}
-    assert {number: at for number, (at, _) in group_offsets(written.servers, name, written).items()} == written.ends
+    assert group_positions(name, written) == written.ends
     assert bench.sluice("status", name).found["waiting"] == []
     assert bench.finished(name).found["windows"] == []

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import Written, group_offsets
+from tests.end_to_end.events import Written, group_positions
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 4
@@ -158,7 +158,7 @@ def test_what_a_run_with_windows_side_by_side_had_begun_the_next_one_finishes(
     books = bench.books(name)
     books.audit(flights)
     books.audit_delivered()
-    assert {number: at for number, (at, _) in group_offsets(flights.servers, name, flights).items()} == flights.ends
+    assert group_positions(name, flights) == flights.ends
     entries, arrived = books.entries, Counter(bench.ids(name))
     perhaps_twice = [flights.good_of(entries[number], entries[number]["parts"][part]["version"])
                      for number, part in in_doubt]  # fmt: skip
@@ -186,7 +186,7 @@ def check(story: Story, flights: Written) -> None:
     books.audit(flights)
     books.audit_delivered()
     assert books.positions == {(flights.topic, number): end for number, end in flights.ends.items()}
-    assert {number: at for number, (at, _) in group_offsets(flights.servers, name, flights).items()} == flights.ends
+    assert group_positions(name, flights) == flights.ends
     assert books.entries[: len(story.sealed)] == story.sealed
     assert bench.ids(name) == sorted([*flights.good, *twice(story, flights)])
     check_names(story)

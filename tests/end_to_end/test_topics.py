@@ -5,34 +5,11 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-import pytest
-
-from tests.end_to_end.bench import Bench, Done
+from tests.end_to_end.bench import Bench, stopped
 from tests.end_to_end.events import Written, append, append_by_transaction, event, group_offsets, topic
 from tests.end_to_end.kafka_hands import add_partitions, delete_records, recreate
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def servers(bench: Bench) -> str:
-    return bench.servers
-
-
-@pytest.fixture
-def thirty(servers: str) -> Written:
-    """Thirty good events in one partition."""
-    made = topic(servers, partitions=1)
-    append(made, 0, [event(number) for number in range(30)])
-    return made
-
-
-def stopped(done: Done, error: str, *says: str) -> None:
-    """It ended before anything was read, with one clear message."""
-    assert (done.code, done.found["state"]) == (1, "failed")
-    assert "window.read" not in done.steps
-    for words in (*says, f"docs/runbook.md#{error}"):
-        assert words in done.said, done.said
 
 
 def test_a_topic_that_was_made_anew_is_never_taken_for_the_one_before(bench: Bench, thirty: Written) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from deployments.local.processes import wait_until
 from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import Written, append, event, group_offsets, topic
+from tests.end_to_end.events import Written, append, event, group_positions, topic
 
 ENOUGH_S = 60.0
 
@@ -19,20 +21,24 @@ def check(bench: Bench, name: str, written: Written) -> None:
     books.audit(written)
     books.audit_delivered()
     assert books.positions == {(written.topic, number): end for number, end in written.ends.items()}
-    assert {number: at for number, (at, _) in group_offsets(written.servers, name, written).items()} == written.ends
+    assert group_positions(name, written) == written.ends
+
+
+STEPS = (
+    *("ledger.begun:1", "run.planned:1", "window.read:1", "window.staged:1", "window.sealed:1"),
+    *("delivery.accepted:1", "part.delivered:1", "part.delivered:2", "group.committing:1", "group.committed:1"),
+)
+ON_S3 = ("ledger.begun:1", "window.staged:1", "delivery.accepted:1", "group.committing:1")
 
 
 @pytest.mark.parametrize(
-    "step",
-    [
-        *("ledger.begun:1", "run.planned:1", "window.read:1", "window.staged:1", "window.sealed:1"),
-        *("delivery.accepted:1", "part.delivered:1", "part.delivered:2", "group.committing:1", "group.committed:1"),
-    ],
+    ("where", "step"), [*(("bench", step) for step in STEPS), *(("bench_on_s3", step) for step in ON_S3)]
 )
 def test_a_run_that_stands_still_while_another_does_everything_does_nothing_twice(
-    bench: Bench, flights: Written, step: str
+    request: pytest.FixtureRequest, flights: Written, where: str, step: str
 ) -> None:
-    name = bench.pipeline("two-" + step.replace(".", "-").replace(":", "-"), flights.topic)
+    bench: Bench = request.getfixturevalue(where)
+    name = bench.pipeline(re.sub(r"[^a-z0-9]", "-", f"two-{where}-{step}"), flights.topic)
     slow = bench.start("run", name, pause=step)
     slow.until_it_stops()
     bench.finished(name)
@@ -135,35 +141,19 @@ def test_a_run_that_was_sending_when_it_was_stopped_writes_down_what_it_saw(benc
     assert bench.ids(name) == sorted([*flights.good, *again])
 
 
-def test_four_runs_that_start_together_share_the_work(bench: Bench, flights: Written) -> None:
-    name = bench.pipeline("two-times-two", flights.topic, limits={"max_records": 40})
+@pytest.mark.parametrize("where", ["bench", "bench_on_s3"])
+def test_four_runs_that_start_together_share_the_work(
+    request: pytest.FixtureRequest, flights: Written, where: str
+) -> None:
+    bench: Bench = request.getfixturevalue(where)
+    name = bench.pipeline(
+        f"two-times-two-{len(where)}", flights.topic, limits={"max_records": 40, "parallel_windows": 2}
+    )
     commands = [bench.start("run", name) for _ in range(4)]
     done = [command.done() for command in commands]
     assert [(item.code, item.said) for item in done] == [(0, "")] * 4
     assert "delivery.ambiguous" not in [step for item in done for step in item.steps]
     check(bench, name, flights)
-
-
-def test_four_runs_on_a_bucket_share_the_work(bench_on_s3: Bench, flights: Written) -> None:
-    name = bench_on_s3.pipeline("two-on-s3", flights.topic, limits={"max_records": 40, "parallel_windows": 2})
-    commands = [bench_on_s3.start("run", name) for _ in range(4)]
-    done = [command.done() for command in commands]
-    assert [(item.code, item.said) for item in done] == [(0, "")] * 4
-    assert "delivery.ambiguous" not in [step for item in done for step in item.steps]
-    check(bench_on_s3, name, flights)
-
-
-@pytest.mark.parametrize("step", ["ledger.begun:1", "window.staged:1", "delivery.accepted:1", "group.committing:1"])
-def test_a_run_on_a_bucket_that_stands_still_while_another_does_everything_does_nothing_twice(
-    bench_on_s3: Bench, flights: Written, step: str
-) -> None:
-    name = bench_on_s3.pipeline("two-s3-" + step.replace(".", "-").replace(":", "-"), flights.topic)
-    slow = bench_on_s3.start("run", name, pause=step)
-    slow.until_it_stops()
-    bench_on_s3.finished(name)
-    slow.go_on()
-    assert (slow.done().code, len(bench_on_s3.sends(name))) == (0, len(bench_on_s3.books(name).every_outcome()))
-    check(bench_on_s3, name, flights)
 
 
 def test_runs_on_disjoint_partitions_share_the_ledger(bench: Bench, flights: Written) -> None:
