@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
-from sluice.errors import START_ANEW, TopicMissing, TopicRecreated
+from sluice.errors import START_ANEW, LedgerMoved, TopicMissing, TopicRecreated
 from sluice.group import check_group, check_group_before_genesis
 from sluice.ledger import Ledger, LedgerState, entries
 from sluice.ledger.state import fold
@@ -112,7 +112,7 @@ class Outlook:
         starts = self._starts([item for item in bounds if item.topic in new], bounds)
         topics = tuple(_topic_start(topic, starts, bounds) for topic in new)
         if self._ledger.exists:
-            return self._pin(topics, write=write)
+            return self._pin(topics, bounds, write=write)
         committed = self._connections.source.committed(list(starts))
         self._ledger.refresh()  # behind the question: whose marks it found, if another run began the ledger meanwhile
         if not self._ledger.exists:
@@ -130,11 +130,16 @@ class Outlook:
     def _genesis(self, topics: tuple[entries.TopicStart, ...]) -> entries.Genesis:
         return entries.Genesis(written_at=self._now(), run=self._run_id, pipeline=self._pipeline.name, topics=topics)
 
-    def _pin(self, topics: tuple[entries.TopicStart, ...], *, write: bool) -> LedgerState:
+    def _pin(
+        self, topics: tuple[entries.TopicStart, ...], bounds: Mapping[Partition, Bounds], *, write: bool
+    ) -> LedgerState:
         pin = entries.Pin(written_at=self._now(), run=self._run_id, topics=topics)
         if not write:
             return fold(self._ledger.state, pin)
-        self._ledger.append(pin, lambda state: not any(item.topic in state.topics for item in topics))
+        try:
+            self._ledger.append(pin, lambda state: not any(item.topic in state.topics for item in topics))
+        except LedgerMoved:
+            return self._state(bounds, write=write)  # another run took up one of them first: what is left to take up?
         return self._ledger.state
 
     def _starts(self, partitions: Sequence[Partition], bounds: Mapping[Partition, Bounds]) -> dict[Partition, int]:

@@ -287,7 +287,7 @@ _SCHEMA = pl.Schema({"topic": pl.String(), "partition": pl.Int32(), "offset": pl
 _FILE = """
 name: flights
 kind: predictions
-source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-flights}}}}
+source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-flights, start: {start}}}}}
 map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: model}}
 arize: {{model: {model}, type: binary_classification}}
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
@@ -296,10 +296,17 @@ policies: {{on_expired: record, on_ambiguous: {on_ambiguous}, max_rejected: {{sh
 
 
 def pipeline_file(
-    *, topics: str = "a", partitions: str = "all", model: str = "delay", on_ambiguous: str = "resend"
+    *,
+    topics: str = "a",
+    partitions: str = "all",
+    start: str = "earliest",
+    model: str = "delay",
+    on_ambiguous: str = "resend",
 ) -> LoadedPipeline:
     """A small pipeline: four records a window, held from three rejected of four on."""
-    text = _FILE.format(topics=topics, partitions=partitions, model=model, on_ambiguous=on_ambiguous).encode()
+    text = _FILE.format(
+        topics=topics, partitions=partitions, start=start, model=model, on_ambiguous=on_ambiguous
+    ).encode()
     pipeline = parse_pipeline(text, "flights.yaml")
     return LoadedPipeline(pipeline=pipeline, text=text, sha256=f"{hash(text):x}", path=Path("flights.yaml"))
 

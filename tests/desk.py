@@ -1,0 +1,75 @@
+"""One pipeline on the stand-ins of `tests.parts`, run by run, one behind the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sluice.connections import RunOptions
+from sluice.ingest import ingest
+from sluice.ledger.entries import Derived, Entry, Sealed
+from sluice.offsets import Partition
+from sluice.pipeline import LoadedPipeline
+from sluice.report import RunReport
+from sluice.run import Run
+from tests import parts
+from tests.parts import MemoryArize, MemoryKafka, MemoryStore, Said, pipeline_file
+from tests.simulation import World
+
+A0, A1 = Partition("a", 0), Partition("a", 1)
+
+
+class Desk:
+    """A store, a Kafka and an Arize, and the runs on them."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.world = World()
+        self.store = MemoryStore(self.world)
+        self.kafka = MemoryKafka({"a": 2, "b": 1})
+        self.arize = MemoryArize()
+        self._scratch = scratch
+        self._count = 0
+
+    def open(self, file: LoadedPipeline | None = None, options: RunOptions | None = None) -> Run:
+        self._count += 1
+        name = f"run {self._count}"
+        opened = parts.parts(self.world, self.store, self.kafka, self.arize, self._scratch / name)
+        return Run(file or pipeline_file(), opened, name, options)
+
+    def person(self, file: LoadedPipeline | None = None) -> Run:
+        """A run that has loaded the ledger, as a command of a person does."""
+        run = self.open(file)
+        run.require_ledger()
+        return run
+
+    def run(self, *says: Said, file: LoadedPipeline | None = None, options: RunOptions | None = None) -> RunReport:
+        """Run the pipeline once, Arize answering its sends so."""
+        self.arize.script.extend(says)
+        run = self.open(file, options)
+        report = ingest(run, run.report(), parallel_windows=1)
+        self.arize.script.clear()
+        return report
+
+    @property
+    def entries(self) -> list[Entry]:
+        ledger = self.person().ledger
+        return [ledger.entry(number) for number in range(ledger.state.next_number)]
+
+    def last(self) -> Sealed:
+        found = self.entries[-1]
+        assert isinstance(found, Sealed)
+        return found
+
+    def derived(self) -> Derived:
+        found = self.entries[-1]
+        assert isinstance(found, Derived)
+        return found
+
+    def outcomes(self, entry: int, part: int = 0) -> list[str]:
+        known = self.person().deliveries.of(entry, part)
+        return [item.outcome.kind if item.outcome else "" for item in known]
+
+    @property
+    def arrived(self) -> list[tuple[str | None, Sequence[tuple[str, int, int]]]]:
+        """Version and places of each part that came."""
+        return [(version, places) for (_, version), places in self.arize.arrived]

@@ -1,0 +1,203 @@
+"""A run of a pipeline: what it checks first, what it leaves behind, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sluice.connections import RunOptions
+from sluice.ingest import Planned, Ranges, Staged, ingest
+from sluice.ledger.entries import Pin
+from sluice.offsets import GroupOffset, OffsetRange, Partition
+from sluice.planning import Plan
+from sluice.receipts import PartName, Receipt
+from sluice.report import Committed, RunReport
+from tests import parts
+from tests.desk import A0, A1, Desk
+from tests.parts import REFUSES, pipeline_file, window
+
+LATER = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setattr("sluice.windows.map_window", parts.map_simply)
+    return Desk(tmp_path)
+
+
+def committed(desk: Desk) -> dict[Partition, int]:
+    return {item: at.offset for item, at in desk.kafka.group.items()}
+
+
+# ── before anything is read
+
+
+def test_the_first_run_tries_the_store_out_and_keeps_the_pipeline_file(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run()
+    assert "probe/conditional-write" in desk.store.objects
+    (key,) = [key for key in desk.store.objects if "/files/" in key]
+    assert desk.store.objects[key] == pipeline_file().text
+    assert desk.last().pipeline_sha256 in key
+
+
+def test_a_partition_that_is_not_there_stops_the_run_before_a_ledger_is_begun(desk: Desk) -> None:
+    assert desk.run(file=pipeline_file(partitions="[7]")).error == "TopicMissing"
+    assert not [key for key in desk.store.objects if key.startswith("ledger/flights/entries/")]
+
+
+@pytest.mark.parametrize(("group", "taken"), [({A0: 2}, [2, 3]), ({}, [0, 1, 2, 3])])
+def test_a_pipeline_that_starts_at_its_group_takes_what_lies_behind_it(
+    desk: Desk, group: dict[Partition, int], taken: list[int]
+) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 4)
+    desk.kafka.group = {item: GroupOffset(partition=item, offset=at, metadata="") for item, at in group.items()}
+    assert desk.run(file=pipeline_file(start="group")).state == "done"
+    assert [offset for _, places in desk.arrived for _, _, offset in places] == taken
+
+
+@pytest.mark.parametrize(("found", "taken"), [(2, 2), (99, 4), (-5, 0)])
+def test_until_is_bounded_by_where_the_ledger_and_the_partition_end(desk: Desk, found: int, taken: int) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 4)
+    desk.kafka.offsets_at = lambda partitions, timestamp_ms: dict.fromkeys(partitions, found)  # type: ignore[method-assign]
+    assert desk.run(options=RunOptions(until=LATER)).rows_accepted == taken
+
+
+def test_a_topic_that_is_added_is_pinned_once_though_two_runs_meet_it(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run()
+    both = pipeline_file(topics="a, b")
+    slow = desk.person(both)
+    desk.run(file=both)
+    slow.outlook.look(write=True)
+    assert [isinstance(entry, Pin) for entry in desk.entries].count(True) == 1
+
+
+# ── while it reads
+
+
+def test_a_topic_that_is_recreated_while_it_is_read_seals_nothing(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.kafka.topic_ids = lambda topics: dict.fromkeys(topics, "another id")  # type: ignore[method-assign]
+    assert desk.run().error == "TopicRecreated"
+    assert len(desk.entries) == 1
+
+
+def test_what_a_cut_read_left_is_sealed_before_the_window_behind_it(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 8)
+    desk.kafka.most = 3
+    report = desk.run()
+    assert [str(item) for found in report.windows for item in [found.entry.ranges[0].range]] == [
+        *("a[0] 0..3", "a[0] 3..4", "a[0] 4..7", "a[0] 7..8")
+    ]
+    assert len(desk.kafka.asked) == 4, "nothing was read in vain"
+
+
+# ── what is left behind
+
+
+def test_a_run_keeps_no_file_of_what_is_settled(desk: Desk, tmp_path: Path) -> None:
+    desk.kafka.produce(A0, b"good 1", b"good 2")
+    desk.run()
+    assert [path for path in tmp_path.rglob("*.parquet") if path.is_file()] == []
+
+
+def test_what_a_dead_run_delivered_is_told_by_the_next_one_and_by_no_other(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run()
+    at = desk.kafka.group[A0]
+    desk.kafka.produce(A0, b"good 1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk.kafka, "commit", lambda offsets: None)  # the run dies before its commit
+        desk.run()
+    assert desk.kafka.group[A0] == at
+    (told,) = desk.run().windows
+    assert (told.number, told.sealed_here, told.status, told.receipts[0].sent) == (2, False, "committed", False)
+    assert told.accepted == 1
+    assert desk.run().windows == ()
+    desk.kafka.group.clear()
+    assert desk.run().windows == (), "a group that expired says nothing of what was told"
+    assert len(desk.arrived) == 2
+
+
+def test_a_group_that_went_ahead_is_never_driven_back(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run()
+    slow = desk.person()
+    standing = slow.outlook.look(write=False)
+    desk.kafka.produce(A0, b"good 1")
+    desk.run()
+    slow.mirror.mend(standing)
+    slow.commit([])
+    assert committed(desk) == {A0: 2, A1: 0}
+
+
+def test_a_group_that_is_moved_during_the_run_is_not_overwritten(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 2)
+    theirs = GroupOffset(partition=A0, offset=1, metadata="theirs")
+    desk.arize.on_send = lambda *_: desk.kafka.group.update({A0: theirs})
+    report = desk.run()
+    assert (report.state, report.error) == ("failed", "GroupMoved")
+    assert desk.kafka.group[A0] == theirs
+    assert report.rows_accepted == 2, "what was delivered stays delivered"
+
+
+def test_what_was_sealed_goes_out_though_its_topic_is_gone(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run(REFUSES)
+    desk.kafka.ids["a"] = "another"
+    report = desk.run()
+    assert (report.error, report.rows_accepted, len(desk.arrived)) == ("TopicRecreated", 1, 1)
+
+
+# ── the story
+
+
+class Slow:
+    """Verbs whose deliveries wait until they are let go. Leaves out everything else."""
+
+    def __init__(self, windows: int) -> None:
+        at = [OffsetRange(A0, number, number + 1) for number in range(windows)]
+        self._plan = Plan(backlog=(), windows=tuple((item,) for item in at))
+        self.go = threading.Event()
+        self.staged = 0
+        self.most = threading.Semaphore(0)
+
+    def plan(self) -> Planned:
+        return Planned(plan=self._plan, unfinished=(), problem=None)
+
+    def stage(self, window_: Ranges) -> Staged:
+        self.staged += 1
+        (item,) = window_
+        return Staged(number=self.staged, entry=window(str(item)), left=(), held=None)
+
+    def deliver(self, name: PartName) -> Receipt:
+        self.most.release()
+        assert self.go.wait(20)
+        return Receipt(entry=name.entry, part=name.part, delivery=0, rows=1, sent=True)
+
+    def commit(self, settled: Sequence[int]) -> Committed:
+        return Committed(at="now", offsets={A0: max([0, *settled])})
+
+    def record(self, report: RunReport) -> None: ...
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_no_more_windows_are_in_hand_than_the_limit(parallel: int) -> None:
+    verbs = Slow(windows=6)
+    report = RunReport(pipeline="flights", run_id="run", started_at="now")
+    found: list[RunReport] = []
+    thread = threading.Thread(target=lambda: found.append(ingest(verbs, report, parallel_windows=parallel)))
+    thread.start()
+    for _ in range(parallel):
+        assert verbs.most.acquire(timeout=20)
+    # One more is read and sealed, and waits for its turn.
+    assert not verbs.most.acquire(timeout=0.2)
+    assert verbs.staged <= parallel + 1
+    verbs.go.set()
+    thread.join(20)
+    assert [item.status for item in found[0].windows] == ["committed"] * 6
