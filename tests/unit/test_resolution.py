@@ -51,6 +51,11 @@ def test_deliver_sends_the_good_rows_to_where_they_were_to_go(held: Desk) -> Non
     assert held.arrived == [("2", [("a", 0, 4)])]
 
 
+def test_a_run_behind_a_held_window_does_nothing(held: Desk) -> None:
+    again = held.run()
+    assert (again.state, again.windows, held.arrived) == ("held", (), [])
+
+
 def test_drop_names_no_file_and_sends_nothing(held: Desk) -> None:
     resolve_window(held.person(), 2, "drop", WHY)
     ended = held.derived()
@@ -85,6 +90,7 @@ def test_delivered_is_one_acceptance_however_many_sends_are_unknown(desk: Desk) 
     desk.kafka.produce(A0, b"good 1")
     desk.run(DROPS, DROPS, file=pipeline_file())
     assert desk.outcomes(1) == ["", ""]
+    assert [item.delivery for item in desk.person().deliveries.doubts()] == [0], "the first that was not known"
     assert resolve_delivery(desk.person(), 1, 0, "delivered", WHY) == [0]
     assert desk.outcomes(1) == ["accepted", ""]
     (window,) = desk.run().windows
@@ -188,13 +194,16 @@ def to_group(desk: Desk) -> list[str]:
     return [str(item) for item in realign_to_group(run, run.outlook.look(write=False), WHY)]
 
 
-def test_a_moved_group_stops_a_run_and_is_left_where_it_is(moved: Desk) -> None:
+@pytest.mark.parametrize("offset", [2, 7])
+def test_a_moved_group_stops_a_run_and_is_left_where_it_is(moved: Desk, offset: int) -> None:
+    move(moved, offset)
     assert moved.run().error == "GroupMoved"
-    assert moved.kafka.group[A0].metadata == "theirs"
+    assert moved.kafka.group[A0] == GroupOffset(partition=A0, offset=offset, metadata="theirs")
 
 
 def test_to_the_group_skips_ahead_and_marks_where_it_stands(moved: Desk) -> None:
     assert to_group(moved) == ["a[0] 4..7"]
+    assert moved.kafka.group[A0].offset == 7
     assert moved.kafka.group[A0].metadata.startswith("sluice ")
     assert moved.run().state == "done"
     assert [places for _, places in moved.arrived][-1] == [("a", 0, 7), ("a", 0, 8), ("a", 0, 9)]
