@@ -111,7 +111,7 @@ def test_a_new_file_goes_to_a_delivered_window(
     bench.file(name).write_text(dedent(text).replace("TOPIC", written.topic))
     checked = cold(bench, "check", name)
     assert (checked.code, checked.err) == (0, "")
-    assert f"is right: pipeline {name}" in checked.out
+    assert f"is valid: pipeline {name}" in checked.out
     plan = cold(bench, "plan", name)
     assert (plan.code, plan.err) == (0, "")
     assert "1 window, 6 offsets" in plan.out
