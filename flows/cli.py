@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,10 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, found, text = options.command(options)
     except SluiceError as error:
         code, found, text = error.exit_code, cli_text.error_as_dict(error), ""
-    if options.json:
-        print(json.dumps(found, indent=2))
-    elif text:
-        print(text)
+    try:
+        print(
+            json.dumps(found, indent=2) if options.json else text, end="\n" if options.json or text else "", flush=True
+        )
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if message := found.get("message"):
         print(message, file=sys.stderr)
     return int(code)

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from prefect import get_client
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 
 _LEASE_S = 60  # the slot of a run that was killed is free after it; the least that Prefect allows
@@ -26,8 +28,9 @@ def slot_of(space: str) -> Iterator[None]:
     slot = concurrency(limit_of(space), lease_duration=_LEASE_S, strict=False)
     is_held = False
     try:
-        slot.__enter__()
-        is_held = True
+        if _exists(limit_of(space)):  # asked first, for Prefect warns in each run of a limit that nobody made
+            slot.__enter__()
+            is_held = True
     except Exception as error:  # noqa: BLE001 - a courtesy to Arize, on which no delivery depends
         get_run_logger().warning("no slot of %s: %s", limit_of(space), type(error).__name__)
     try:
@@ -35,6 +38,15 @@ def slot_of(space: str) -> Iterator[None]:
     finally:
         if is_held:
             _let_go(slot)
+
+
+def _exists(name: str) -> bool:
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(name)
+        except ObjectNotFound:
+            return False
+    return True
 
 
 def _let_go(slot: AbstractContextManager[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -20,6 +21,7 @@ TOPIC = "flights.predictions"
 COUNT = 150_000
 SEED = 13
 
+_log = logging.getLogger("sluice.events")  # librdkafka writes to stderr where no logger is given
 _DEADLINE_S = 60.0
 
 
@@ -119,8 +121,8 @@ def _write(
     counts: Counter[tuple[int, str]] = Counter()
     settings = {"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 20, "log_level": 3}
     settings |= {"compression.type": "lz4", "queue.buffering.max.messages": 500_000}
-    plain = Producer(settings)
-    transactional = Producer(settings | {"transactional.id": f"sample-events-{topic}"})
+    plain = Producer(settings, logger=_log)
+    transactional = Producer(settings | {"transactional.id": f"sample-events-{topic}"}, logger=_log)
     transactional.init_transactions(_DEADLINE_S)
     for number, batch in numbered:
         if number % 3 == 1:
