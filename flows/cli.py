@@ -33,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, found, text = options.command(options)
     except SluiceError as error:
         code, found, text = error.exit_code, cli_text.error_as_dict(error), ""
+    shown = json.dumps(found, indent=2) if options.json else text
     try:
-        print(
-            json.dumps(found, indent=2) if options.json else text, end="\n" if options.json or text else "", flush=True
-        )
+        if shown:
+            print(shown, flush=True)
     except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if message := found.get("message"):
