@@ -129,8 +129,8 @@ class Run:
     def deliver(self, name: PartName) -> Receipt:
         """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
         entry = self.ledger.sealed(name.entry)
-        if entry.staged is None:
-            raise LedgerDamaged(f"Entry {name.entry} has parts and no staged file")
+        if entry.staged is None or entry.held:
+            raise LedgerDamaged(f"Entry {name.entry} is held, or has no staged file, and was to be sent")
         part = entry.parts[name.part]
         file = self.staging.local_copy(entry.staged)
 

@@ -291,7 +291,7 @@ source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-f
 map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: model}}
 arize: {{model: {model}, type: binary_classification}}
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
-policies: {{on_expired: record, on_ambiguous: {on_ambiguous}, max_rejected: {{share: 50%, of_at_least: 2}}}}
+policies: {{on_expired: record, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
 """
 
 
@@ -302,10 +302,11 @@ def pipeline_file(
     start: str = "earliest",
     model: str = "delay",
     on_ambiguous: str = "resend",
+    share: str = "50%",
 ) -> LoadedPipeline:
     """A small pipeline: four records a window, held from three rejected of four on."""
     text = _FILE.format(
-        topics=topics, partitions=partitions, start=start, model=model, on_ambiguous=on_ambiguous
+        topics=topics, partitions=partitions, start=start, model=model, on_ambiguous=on_ambiguous, share=share
     ).encode()
     pipeline = parse_pipeline(text, "flights.yaml")
     return LoadedPipeline(pipeline=pipeline, text=text, sha256=f"{hash(text):x}", path=Path("flights.yaml"))

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from sluice.errors import LedgerDamaged
 from sluice.ledger.entries import checked, encode
 from sluice.ledger.keys import Keys
 from sluice.store import Store
@@ -129,6 +130,12 @@ _NOTE: TypeAdapter[Note] = TypeAdapter(Note)
 _DOUBT: TypeAdapter[Doubt] = TypeAdapter(Doubt)
 
 
+def _is_whole(found: set[tuple[int, str]]) -> bool:
+    """Whether each delivery up to the last one has its intent."""
+    intents = {number for number, what in found if what == "intent"}
+    return all(number in intents for number in range(1 + max((number for number, _ in found), default=-1)))
+
+
 class Deliveries:
     """The deliveries of one pipeline's entries."""
 
@@ -138,8 +145,15 @@ class Deliveries:
 
     def of(self, entry: int, part: int) -> tuple[Delivery, ...]:
         prefix = f"{self._keys.deliveries_of(entry)}{part:04}/"
-        found = {self._keys.delivery_numbers(key)[2:] for key in self._store.keys(prefix)}
+        found = self._numbers(prefix)
+        if not _is_whole(found):  # a listing that is made while others write may show a name and not the one before it
+            found = self._numbers(prefix)
+        if not _is_whole(found):
+            raise LedgerDamaged(f"An intent is missing among {prefix}", "Bring it back from a backup or a version")
         return tuple(self._delivery(entry, part, n, found) for n, what in sorted(found) if what == "intent")
+
+    def _numbers(self, prefix: str) -> set[tuple[int, str]]:
+        return {self._keys.delivery_numbers(key)[2:] for key in self._store.keys(prefix)}
 
     def intend(self, entry: int, part: int, number: int, intent: Intent) -> bool:
         """Write an intent; False where another run took the number."""

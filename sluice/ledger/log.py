@@ -176,7 +176,11 @@ def ways_out(number: int) -> str:
 
 
 def _is_same(one: Window, other: Window) -> bool:
-    return _essence(one.ranges) == _essence(other.ranges) and one.staged == other.staged
+    """Whether one says of the same offsets what the other says, and that it goes out, or does not, alike."""
+    alike = (one.staged, one.parts, one.destination, one.held) == (
+        *(other.staged, other.parts, other.destination, other.held),
+    )
+    return alike and _essence(one.ranges) == _essence(other.ranges)
 
 
 def _essence(ranges: tuple[LedgerRange, ...]) -> list[LedgerRange]:

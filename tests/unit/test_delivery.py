@@ -13,6 +13,7 @@ from sluice.errors import (
     DeliveryRefused,
     DestinationRefused,
     DestinationUnavailable,
+    LedgerDamaged,
     SluiceError,
     StoreUnavailable,
 )
@@ -428,3 +429,12 @@ def test_a_sender_that_slept_through_the_word_goes_where_it_says(desk: Desk) -> 
     say_space(desk, 1, "a")
     sleeper.finish()
     assert desk.arize.spaces == [None, "a"]
+
+
+def test_a_delivery_whose_intent_is_gone_is_damage_and_no_endless_wait(desk: Desk) -> None:
+    desk.says(BUSY, REFUSES)
+    with pytest.raises(DeliveryRefused):
+        desk.deliver()
+    del desk.store.objects[KEYS.delivery(PART.entry, PART.part, 0, "intent")]
+    with pytest.raises(LedgerDamaged, match="An intent is missing"):
+        desk.deliver()

@@ -65,6 +65,7 @@ FILES = {
     "both": pipeline_file(topics="a, b"),
     "careful": pipeline_file(topics="a, b", on_ambiguous="hold"),
     "mended": pipeline_file(topics="a, b", model="mended"),
+    "lax": pipeline_file(topics="a, b", share="100%"),
     "a0": pipeline_file(partitions="[0]"),
     "a1": pipeline_file(partitions="[1]"),
 }
@@ -389,6 +390,20 @@ def test_a_group_that_another_consumer_left_is_taken_up_where_it_stands(drains: 
     drains.kafka.group[A0] = GroupOffset(partition=A0, offset=0, metadata="theirs")
     assert isinstance(ended := drains.run_to_the_end(), RunReport)
     assert (ended.state, drains.kafka.group[A0].offset) == ("done", 1)
+
+
+@pytest.mark.parametrize(("verdict", "times"), [("deliver", 1), ("drop", 0)])
+def test_a_run_by_another_file_sends_nothing_of_a_window_that_was_held_and_ended(
+    drains: Drains, verdict: Verdict, times: int
+) -> None:
+    drains.kafka.produce(A0, b"good 1", b"bad 1", b"bad 1", b"bad 1")
+    sleeper = drains.start_a("lax")
+    drains.go(sleeper, "put staged", 1, "wait")
+    drains.start_a("both").finish()
+    drains.person_ends_a_held_window("both", verdict)
+    drains.run_to_the_end()
+    sleeper.finish()
+    assert len(drains.arize.arrived) == times
 
 
 def test_a_read_is_asked_for_behind_the_leader_epoch_that_the_ledger_knows(drains: Drains) -> None:
