@@ -43,7 +43,10 @@ def resolve_delivery(
     Raises:
         NothingToResolve: there is no such send, or one may still be under way, or another word came first.
     """
-    unknown = [item for item in run.deliveries.of(number, part) if item.is_unknown]
+    known = run.deliveries.of(number, part)
+    if any(item.outcome and item.outcome.kind == "accepted" for item in known):
+        raise NothingToResolve(f"Arize has entry {number} part {part} already", "See: sluice status FILE")
+    unknown = [item for item in known if item.is_unknown]
     if not unknown:
         raise NothingToResolve(
             f"Entry {number} part {part} has no send without a known outcome", "See: sluice status FILE"
