@@ -145,7 +145,7 @@ def test_a_word_on_what_does_not_wait_is_refused(bench: Bench, written: Written)
 WRONG_WORDS: Sequence[tuple[Sequence[str], str]] = (
     (("--entry", "1", "drop", *WORD), "Entry 1 of hold-wrong is not held; held: 2"),
     (("--entry", "77", "drop", *WORD), "Entry 77 of hold-wrong is not held; held: 2"),
-    (("--entry", "1", "--part", "0", "resend", *WORD), "Entry 1 part 0 has no send without a known outcome"),
+    (("--entry", "1", "--part", "0", "resend", *WORD), "Arize has entry 1 part 0 already"),
     (("--entry", "77", "--part", "0", "resend", *WORD), "Entry 77 part 0 has no send without a known outcome"),
     (("--entry", "2", "--part", "0", "drop", *WORD), "--part goes with delivered and resend"),
     (("--entry", "2", "resend", *WORD), "--part goes with delivered and resend"),
