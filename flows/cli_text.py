@@ -17,8 +17,7 @@ _SHOWN = 20  # rejected records
 
 
 def error_as_dict(error: SluiceError) -> dict[str, Any]:
-    state = "held" if error.exit_code == 3 else "failed"
-    return {"state": state, "error": type(error).__name__, "message": str(error), "see": error.see}
+    return {"state": error.state, "error": type(error).__name__, "message": str(error), "see": error.see}
 
 
 def check_text(found: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ class Deliverer:
         self._deliveries.doubt(
             Doubt(entry=name.entry, part=name.part, delivery=unknown[0].number, run=self._run, written_at=self._now())
         )
-        step("delivery.ambiguous", entry=name.entry, part=name.part, delivery=last.number, why=why, ranges=name.ranges)
+        step("delivery.ambiguous", **name.fields(last.number), why=why)
         return len(unknown)
 
     def _pause(self, name: PartName, answers: list[Answer]) -> None:
@@ -130,20 +130,11 @@ class Deliverer:
         intent = Intent(run=self._run, duration_s=self._rules.duration_s, resends=resends, written_at=self._now())
         if not self._deliveries.intend(name.entry, name.part, number, intent):
             return None
-        step(
-            "delivery.intended", entry=name.entry, part=name.part, delivery=number, resends=resends, ranges=name.ranges
-        )
+        step("delivery.intended", **name.fields(number), resends=resends)
         # Counted from before the intent was written: this sender believes its time to be over no later than others do.
         left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
         answer: Answer = send(left_s) if left_s > 0 else _TOO_LATE
-        step(
-            f"delivery.answered_{answer.kind}",
-            entry=name.entry,
-            part=name.part,
-            delivery=number,
-            status=answer.status,
-            ranges=name.ranges,
-        )
+        step(f"delivery.answered_{answer.kind}", **name.fields(number), status=answer.status)
         self._write_down(name, number, intent, answer)
         return answer
 
@@ -161,14 +152,7 @@ class Deliverer:
             written_at=self._now(),
         )
         self._deliveries.conclude(name.entry, name.part, number, outcome)
-        step(
-            f"delivery.{answer.kind}",
-            entry=name.entry,
-            part=name.part,
-            delivery=number,
-            rows=answer.rows,
-            ranges=name.ranges,
-        )
+        step(f"delivery.{answer.kind}", **name.fields(number), rows=answer.rows)
         if answer.kind == "refused" and not answer.retry:
             raise _refusal(name, answer)
 

@@ -40,7 +40,7 @@ SluiceError
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 RUNBOOK = "docs/runbook.md"
 # The next step wherever a topic is not the one any more that a ledger knows.
@@ -55,6 +55,7 @@ class SluiceError(Exception):
         next_step: what a person does now; empty where the next run mends it by itself.
     """
 
+    state: ClassVar[Literal["failed", "held"]] = "failed"
     exit_code: ClassVar[int] = 1
     transient: ClassVar[bool] = False
 
@@ -205,6 +206,7 @@ class DeliveryRefused(Terminal):
 
 
 class Held(SluiceError):
+    state = "held"
     exit_code = 3
 
 

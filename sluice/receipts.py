@@ -46,6 +46,10 @@ class PartName:
     def __str__(self) -> str:
         return f"entry {self.entry} part {self.part}"
 
+    def fields(self, delivery: int) -> dict[str, object]:
+        """The fields of a log line on one of its deliveries."""
+        return {"entry": self.entry, "part": self.part, "delivery": delivery, "ranges": self.ranges}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sluice.errors import Held, SluiceError
+from sluice.errors import SluiceError
 from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.offsets import Balance, OffsetRange, Partition, total
 from sluice.receipts import Receipt
@@ -107,7 +107,7 @@ class RunReport:
     def ended_by(self, error: SluiceError) -> RunReport:
         return replace(
             self,
-            state="held" if isinstance(error, Held) else "failed",
+            state=error.state,
             message=str(error),
             error=type(error).__name__,
             see=error.see,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sluice.errors import StoreIgnoresConditions
+from sluice.errors import StoreIgnoresConditions, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,18 @@ class Store(Protocol):
     @property
     def clock_error_s(self) -> float:
         """How far two readings of the store's clock may be off: the grain of its time stamps and the way to it."""
+
+
+def standing(store: Store, key: str, data: bytes, *, is_ours: bool) -> bytes:
+    """Return what stands at a key after a conditional write that succeeded (`is_ours`), or met an object there.
+
+    Raises:
+        StoreUnavailable: the object was there and is gone.
+    """
+    found = data if is_ours else store.read(key)
+    if found is None:
+        raise StoreUnavailable(f"{key} was there and is gone", "See whether somebody deletes from the store")
+    return found
 
 
 def probe(store: Store, key: str = "probe/conditional-write") -> None:

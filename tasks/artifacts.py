@@ -5,9 +5,7 @@ A journal, not the truth: an artifact that cannot be written, or an API that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 from prefect import get_client
 from prefect.artifacts import create_table_artifact
@@ -21,21 +19,7 @@ from sluice.planning import Backlog
 from sluice.receipts import Receipt
 from sluice.report import RunReport, WindowReport, summary
 from sluice.run import Run
-
-Given = ParamSpec("Given")
-
-
-def never_failing(publish: Callable[Given, None]) -> Callable[Given, None]:
-    """Log what goes wrong with a journal entry; the delivery does not depend on it."""
-
-    @wraps(publish)
-    def guarded(*args: Given.args, **kwargs: Given.kwargs) -> None:
-        try:
-            publish(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, rows that Arize has stay delivered
-            get_run_logger().warning("%s failed: %s. The ledger has it all.", publish.__name__, type(error).__name__)
-
-    return guarded
+from tasks.never_failing import never_failing
 
 
 @never_failing

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from prefect import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
-from prefect.logging import get_run_logger
+
+from tasks.never_failing import never_failing
 
 _LEASE_S = 60  # the slot of a run that was killed is free after it; the least that Prefect allows
 
@@ -21,23 +22,27 @@ def limit_of(space: str) -> str:
 
 @contextmanager
 def slot_of(space: str) -> Iterator[None]:
-    """Hold one slot for the whole run, once a run and not once a part: it costs a quarter of a second.
+    """Hold one slot for the whole run, once a run and not once a part: each costs some requests.
 
     Waits for a slot. A space without a limit waits for nothing; a Prefect that cannot say holds nobody up.
     """
-    slot = concurrency(limit_of(space), lease_duration=_LEASE_S, strict=False)
-    is_held = False
-    try:
-        if _exists(limit_of(space)):  # asked first, for Prefect warns in each run of a limit that nobody made
-            slot.__enter__()
-            is_held = True
-    except Exception as error:  # noqa: BLE001 - a courtesy to Arize, on which no delivery depends
-        get_run_logger().warning("no slot of %s: %s", limit_of(space), type(error).__name__)
+    held = ExitStack()
+    _take_slot(held, limit_of(space))
     try:
         yield
     finally:
-        if is_held:
-            _let_go(slot)
+        _give_slot_back(held)
+
+
+@never_failing
+def _take_slot(held: ExitStack, name: str) -> None:
+    if _exists(name):  # asked first, for Prefect warns in each run of a limit that nobody made
+        held.enter_context(concurrency(name, lease_duration=_LEASE_S, strict=False))
+
+
+@never_failing
+def _give_slot_back(held: ExitStack) -> None:
+    held.close()
 
 
 def _exists(name: str) -> bool:
@@ -47,10 +52,3 @@ def _exists(name: str) -> bool:
         except ObjectNotFound:
             return False
     return True
-
-
-def _let_go(slot: AbstractContextManager[None]) -> None:
-    try:
-        slot.__exit__(None, None, None)
-    except Exception as error:  # noqa: BLE001 - its lease ends by itself
-        get_run_logger().warning("a slot was not given back: %s", type(error).__name__)

@@ -57,15 +57,28 @@ _SETTINGS = {
 class Kafka:
     """A running broker.
 
-    sasl_bootstrap_servers: the SASL_PLAINTEXT listener (mechanism PLAIN), None unless users were given.
+    ports: of its listeners: PLAINTEXT, CONTROLLER and, if users were given, SASL (SASL_PLAINTEXT, mechanism PLAIN).
     sasl_users: who may log in there, name to password.
     """
 
-    bootstrap_servers: str
-    sasl_bootstrap_servers: str | None
+    ports: Mapping[str, int]
     sasl_users: Mapping[str, str] = field(repr=False)
     directory: Path
     process: Child
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"{LOOPBACK}:{self.ports['PLAINTEXT']}"
+
+    def login(self, user: str, password: str | None = None) -> dict[str, str]:
+        """The properties of librdkafka by which a user logs in; None is the user's own password."""
+        return {
+            "bootstrap.servers": f"{LOOPBACK}:{self.ports['SASL']}",
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": user,
+            "sasl.password": self.sasl_users[user] if password is None else password,
+        }
 
     def restart(self, *, crash: bool = False) -> None:
         """End it, by SIGKILL if `crash`, and start it again on the same ports and data."""
@@ -81,7 +94,6 @@ def running_kafka(
     properties: Mapping[str, str] | None = None,
     sasl_users: Mapping[str, str] | None = None,
     authorize: bool = False,
-    heap_mib: int = 512,
     deadline_s: float = 90,
 ) -> Iterator[Kafka]:
     """Run a broker on free ports for as long as the block lives.
@@ -92,31 +104,28 @@ def running_kafka(
     deadline_s: for the start and for each restart, the download of the jars not counted.
     Raises: JarUnavailableError, DirectoryInUseError, PortTakenError, ChildError with the end of Kafka's log.
     """
-    directory = directory.absolute()
-    jars = class_path()
-    ports = {name: free_port() for name in ("PLAINTEXT", "CONTROLLER", *(["SASL"] if sasl_users else []))}
-    address = f"{LOOPBACK}:{ports['PLAINTEXT']}"
+    directory, users = directory.absolute(), dict(sasl_users or {})
+    ports = {name: free_port() for name in ("PLAINTEXT", "CONTROLLER", *(["SASL"] if users else []))}
     with only_one(directory) as lock:
-        settings = _settings(directory, ports, sasl_users or {}, authorize) | dict(properties or {})
-        server = _written(directory / "server.properties", settings)
-        java = [str(JAVA), *_JVM_OPTIONS, f"-Xmx{heap_mib}m", f"-Djava.io.tmpdir={directory / 'tmp'}", "-cp", jars]
-        _format(directory, [*java, "kafka.tools.StorageTool", "format", "-c", str(server)])
+        settings = _settings(directory, ports, users, authorize) | dict(properties or {})
         with running(
-            [*java, "kafka.Kafka", str(server)],
+            _formatted(directory, settings),
             log_path=directory / "kafka.log",
-            ready=lambda: _serves(address, ports["PLAINTEXT"]),
+            ready=lambda: _serves(f"{LOOPBACK}:{ports['PLAINTEXT']}", ports["PLAINTEXT"]),
             deadline_s=deadline_s,
             name="Kafka",
             ports=list(ports.values()),
             keep_open=[lock],
         ) as process:
-            yield Kafka(
-                bootstrap_servers=address,
-                sasl_bootstrap_servers=f"{LOOPBACK}:{ports['SASL']}" if sasl_users else None,
-                sasl_users=dict(sasl_users or {}),
-                directory=directory,
-                process=process,
-            )
+            yield Kafka(ports=ports, sasl_users=users, directory=directory, process=process)
+
+
+def _formatted(directory: Path, settings: Mapping[str, str]) -> list[str]:
+    """Make the directory one that a broker with these settings can open, and return the command that runs it."""
+    server = str(_written(directory / "server.properties", settings))
+    java = [str(JAVA), *_JVM_OPTIONS, f"-Djava.io.tmpdir={directory / 'tmp'}", "-cp", class_path()]
+    _format(directory, [*java, "kafka.tools.StorageTool", "format", "-c", server])
+    return [*java, "kafka.Kafka", server]
 
 
 def _settings(directory: Path, ports: Mapping[str, int], users: Mapping[str, str], authorize: bool) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluice.errors import BucketMissing, StoreRefused, StoreUnavailable
-from sluice.store import Stat
+from sluice.store import Stat, standing
 
 _UNFINISHED = ".unfinished"
 
@@ -31,12 +31,8 @@ class DirectoryStore:
         return f"DirectoryStore({str(self._root)!r})"
 
     def put_once(self, key: str, data: bytes) -> bytes:
-        if self._link(key, lambda unfinished: unfinished.write_bytes(data)):
-            return data
-        stored = self.read(key)
-        if stored is None:
-            raise StoreUnavailable(f"{key} was there and is gone", "See whether somebody deletes from the store")
-        return stored
+        is_ours = self._link(key, lambda unfinished: unfinished.write_bytes(data))
+        return standing(self, key, data, is_ours=is_ours)
 
     def put_file_once(self, key: str, file: Path, sha256: str) -> None:
         self._link(key, lambda unfinished: shutil.copyfile(file, unfinished))

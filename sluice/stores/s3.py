@@ -15,7 +15,7 @@ import botocore.config
 import botocore.exceptions as aws
 
 from sluice.errors import BucketMissing, SluiceError, StoreRefused, StoreUnavailable
-from sluice.store import Stat
+from sluice.store import Stat, standing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,12 +51,7 @@ class S3Store:
         return f"S3Store({f's3://{self._bucket}/{self._prefix}'!r})"
 
     def put_once(self, key: str, data: bytes) -> bytes:
-        if self._put(key, data, hashlib.sha256(data).digest()):
-            return data
-        stored = self.read(key)
-        if stored is None:
-            raise StoreUnavailable(f"{key} was there and is gone", "See whether somebody deletes from the store")
-        return stored
+        return standing(self, key, data, is_ours=self._put(key, data, hashlib.sha256(data).digest()))
 
     def put_file_once(self, key: str, file: Path, sha256: str) -> None:
         with file.open("rb") as body:

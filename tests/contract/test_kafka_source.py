@@ -637,15 +637,6 @@ class TestGroup:
 
 
 class TestRefusals:
-    def allowed(self, kafka: "Kafka", user: str = "reader", password: str | None = None) -> dict[str, str]:
-        return {
-            "bootstrap.servers": kafka.sasl_bootstrap_servers or "",
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "PLAIN",
-            "sasl.username": user,
-            "sasl.password": kafka.sasl_users[user] if password is None else password,
-        }
-
     def test_nobody_answers(self, capfd: pytest.CaptureFixture[str]) -> None:
         from deployments.local.ports import free_port  # only where it is needed
 
@@ -672,7 +663,7 @@ class TestRefusals:
         self, kafka: "Kafka", capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        properties = {**self.allowed(kafka, password="open sesame"), "debug": "security,broker"}
+        properties = {**kafka.login("reader", "open sesame"), "debug": "security,broker"}
         started = time.monotonic()
         with KafkaSource(properties, group="g") as wrong:
             with pytest.raises(SourceRefused, match="Invalid username or password") as refused:
@@ -688,7 +679,7 @@ class TestRefusals:
         name, group, at = topic(), f"g-{uuid.uuid4().hex[:12]}", Partition("", 0)
         produce(kafka, name, 5)
         at = Partition(name, 0)
-        with KafkaSource(self.allowed(kafka), group=group) as limited:
+        with KafkaSource(kafka.login("reader"), group=group) as limited:
             with pytest.raises(TopicNotAllowed, match=f"topic {name}"):
                 limited.snapshot([name])
             allow(admin, ResourceType.TOPIC, name, AclOperation.DESCRIBE)

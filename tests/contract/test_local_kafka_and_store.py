@@ -93,11 +93,11 @@ def test_topics_records_and_commits_outlive_a_crash_an_orderly_end_and_other_por
 def test_a_wrong_password_is_refused_and_the_right_one_let_in(kafka: Kafka) -> None:
     seen: list[int] = []
     refused = Consumer(
-        {**login(kafka, "stranger", "guessed"), "group.id": "any", "error_cb": lambda error: seen.append(error.code())}
+        {**kafka.login("stranger", "guessed"), "group.id": "any", "error_cb": lambda error: seen.append(error.code())}
     )
     wait_until(lambda: refused.poll(0.1) is None and KafkaError._AUTHENTICATION in seen, 30, "the refusal")
     refused.close()
-    let_in = AdminClient({**login(kafka, "stranger", kafka.sasl_users["stranger"])})
+    let_in = AdminClient({**kafka.login("stranger")})
     assert let_in.list_topics(timeout=30).brokers
 
 
@@ -106,9 +106,9 @@ def test_a_user_may_do_what_an_acl_allows_and_no_more(kafka: Kafka) -> None:
     produce(kafka, topic, ["a"])
     allow(kafka, "reader", ResourceType.GROUP, topic)
     allow(kafka, "reader", ResourceType.TOPIC, topic)
-    assert consume(kafka, topic, 1, login(kafka, "reader", kafka.sasl_users["reader"])) == ["a"]
+    assert consume(kafka, topic, 1, kafka.login("reader")) == ["a"]
     # Not by consuming: librdkafka tells an assigned consumer without the right nothing at all, and it waits for ever.
-    refused = AdminClient({**login(kafka, "stranger", kafka.sasl_users["stranger"])})
+    refused = AdminClient({**kafka.login("stranger")})
     error = refused.list_topics(topic, timeout=30).topics[topic].error
     assert error is not None
     assert error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
@@ -261,17 +261,6 @@ def committed(kafka: Kafka, topic: str) -> int:
         return int(consumer.committed([TopicPartition(topic, 0)], timeout=30)[0].offset)
     finally:
         consumer.close()
-
-
-def login(kafka: Kafka, user: str, password: str) -> dict[str, str]:
-    assert kafka.sasl_bootstrap_servers is not None
-    return {
-        "bootstrap.servers": kafka.sasl_bootstrap_servers,
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": "PLAIN",
-        "sasl.username": user,
-        "sasl.password": password,
-    }
 
 
 def allow(kafka: Kafka, user: str, kind: ResourceType, name: str) -> None:

@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
     ResourceType,
 )
 
+from deployments.local.kafka import Kafka
 from deployments.local.processes import wait_until
 from tests.end_to_end.events import ENOUGH_S, Written, topic
 
@@ -75,3 +76,10 @@ def allow(written: Written, user: str, *, topics: list[str], groups: list[str]) 
     hands = admin(written)
     for made in hands.create_acls(wanted).values():
         made.result(ENOUGH_S)
+
+
+def logged_in(kafka: Kafka, user: str, password: str | None = None) -> dict[str, str]:
+    """The variables of a connection by which a user logs in; None is the user's own password."""
+    return {
+        f"SLUICE_KAFKA_{name.upper().replace('.', '_')}": value for name, value in kafka.login(user, password).items()
+    }

@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.end_to_end.bench import Bench, Done
 from tests.end_to_end.events import Written, group_offsets, topic
-from tests.end_to_end.kafka_hands import allow
+from tests.end_to_end.kafka_hands import allow, logged_in
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -45,17 +45,6 @@ class Case:
     variables: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, Any] = field(default_factory=dict)
     code: int = 1
-
-
-def sasl(kafka: Kafka, user: str, password: str) -> dict[str, str]:
-    assert kafka.sasl_bootstrap_servers is not None
-    return {
-        "SLUICE_KAFKA_BOOTSTRAP_SERVERS": kafka.sasl_bootstrap_servers,
-        "SLUICE_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "SLUICE_KAFKA_SASL_MECHANISMS": "PLAIN",
-        "SLUICE_KAFKA_SASL_USERNAME": user,
-        "SLUICE_KAFKA_SASL_PASSWORD": password,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +85,16 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
             error="topic-missing", says=(f"{flights.topic}[9]", "source.kafka.partitions"),
         ),
         "wrong password": Case(
-            variables=sasl(kafka, "reader", "a wrong password"),
+            variables=logged_in(kafka, "reader", "a wrong password"),
             error="source-refused", says=("Kafka refused the connection", "Fix the credentials"),
         ),
         "topic not allowed": Case(
-            variables=sasl(kafka, "stranger", kafka.sasl_users["stranger"]),
+            variables=logged_in(kafka, "stranger"),
             error="topic-not-allowed",
             says=(f"Kafka forbids topic {flights.topic}", "Allow the user to Read and Describe the topic"),
         ),
         "group not allowed": Case(
-            variables=sasl(kafka, "reader", kafka.sasl_users["reader"]),
+            variables=logged_in(kafka, "reader"),
             error="group-not-allowed",
             says=("Kafka forbids consumer group bad-group-not-allowed", "Allow the user to Read the group"),
         ),
@@ -253,7 +242,7 @@ def test_a_user_with_no_more_rights_than_needed_can_run(bench: Bench, kafka: Kaf
     written = topic(kafka.bootstrap_servers, partitions=1)
     name = bench.pipeline("bad-no-more-rights", written.topic)
     allow(written, "stranger", topics=[written.topic], groups=[name])
-    done = bench.run(name, **sasl(kafka, "stranger", kafka.sasl_users["stranger"]))
+    done = bench.run(name, **logged_in(kafka, "stranger"))
     assert (done.code, done.said) == (0, "")
 
 

@@ -15,7 +15,7 @@ import pytest
 from sluice.store import Store
 from tests.end_to_end.bench import API_KEY, Bench, Done, checked
 from tests.end_to_end.events import CANARY, Written
-from tests.end_to_end.kafka_hands import allow
+from tests.end_to_end.kafka_hands import allow, logged_in
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -27,14 +27,7 @@ NAME = "secret-everything"
 def variables(kafka: Kafka, flights: Written) -> Mapping[str, str]:
     """A connection with a password, for a user that may read the topic."""
     allow(flights, "reader", topics=[flights.topic], groups=[NAME])
-    assert kafka.sasl_bootstrap_servers is not None
-    return {
-        "SLUICE_KAFKA_BOOTSTRAP_SERVERS": kafka.sasl_bootstrap_servers,
-        "SLUICE_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "SLUICE_KAFKA_SASL_MECHANISMS": "PLAIN",
-        "SLUICE_KAFKA_SASL_USERNAME": "reader",
-        "SLUICE_KAFKA_SASL_PASSWORD": kafka.sasl_users["reader"],
-    }
+    return logged_in(kafka, "reader")
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import wait as futures_wait
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,47 +159,47 @@ def test_what_was_sealed_goes_out_though_its_topic_is_gone(desk: Desk) -> None:
 # ── the story
 
 
-class Slow:
-    """Verbs whose deliveries wait until they are let go. Leaves out everything else."""
+class Waiting:
+    """Verbs whose deliveries end only when the story waits for one. Leaves out everything else."""
 
     def __init__(self, windows: int) -> None:
         at = [OffsetRange(A0, number, number + 1) for number in range(windows)]
         self._plan = Plan(backlog=(), windows=tuple((item,) for item in at))
-        self.go = threading.Event()
-        self.staged = 0
-        self.most = threading.Semaphore(0)
+        self._turns = threading.Semaphore(0)
+        self.staged = self.delivered = 0
+        self.in_hand: list[int] = []
 
     def plan(self) -> Planned:
         return Planned(plan=self._plan, unfinished=(), problem=None)
 
     def stage(self, window_: Ranges) -> Staged:
         self.staged += 1
-        (item,) = window_
-        return Staged(number=self.staged, entry=window(str(item)), left=(), held=None)
+        return Staged(number=self.staged, entry=window(str(window_[0])), left=(), held=None)
 
     def deliver(self, name: PartName) -> Receipt:
-        self.most.release()
-        assert self.go.wait(20)
+        assert self._turns.acquire(timeout=20)
         return Receipt(entry=name.entry, part=name.part, delivery=0, rows=1, sent=True)
 
+    def wait(self, *given: Any, **how: Any) -> Any:
+        """Stand in for the wait for a delivery: one may end now."""
+        self.in_hand.append(self.staged - self.delivered)
+        self._turns.release()
+        return futures_wait(*given, **how)
+
     def commit(self, settled: Sequence[int]) -> Committed:
+        self.delivered += len(settled)
         return Committed(at="now", offsets={A0: max([0, *settled])})
 
     def record(self, report: RunReport) -> None: ...
 
 
 @pytest.mark.parametrize("parallel", [1, 3])
-def test_no_more_windows_are_in_hand_than_the_limit(parallel: int) -> None:
-    verbs = Slow(windows=6)
+def test_no_more_windows_are_in_hand_than_the_limit_and_one_that_waits_its_turn(
+    parallel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verbs = Waiting(windows=6)
+    monkeypatch.setattr("sluice.ingest.wait", verbs.wait)
     report = RunReport(pipeline="flights", run_id="run", started_at="now")
-    found: list[RunReport] = []
-    thread = threading.Thread(target=lambda: found.append(ingest(verbs, report, parallel_windows=parallel)))
-    thread.start()
-    for _ in range(parallel):
-        assert verbs.most.acquire(timeout=20)
-    # One more is read and sealed, and waits for its turn.
-    assert not verbs.most.acquire(timeout=0.2)
-    assert verbs.staged <= parallel + 1
-    verbs.go.set()
-    thread.join(20)
-    assert [item.status for item in found[0].windows] == ["committed"] * 6
+    ended = ingest(verbs, report, parallel_windows=parallel)
+    assert [item.status for item in ended.windows] == ["committed"] * 6
+    assert max(verbs.in_hand) == parallel + 1
