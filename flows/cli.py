@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code, found, text = options.command(options)
     except SluiceError as error:
-        code, found, text = error.exit_code, cli_text.error_as_dict(error), ""
+        code, found, text = error.exit_code, error.as_dict(), ""
     shown = json.dumps(found, indent=2) if options.json else text
     try:
         if shown:
@@ -85,7 +85,7 @@ def status(options: argparse.Namespace) -> Printed:
 
     with opened(options) as work:
         found = status_of(work)
-    return 0, found, cli_text.status_text(found)
+    return 0 if found["partitions"] else 1, found, cli_text.status_text(found)
 
 
 def rejected(options: argparse.Namespace) -> Printed:
@@ -99,16 +99,21 @@ def rejected(options: argparse.Namespace) -> Printed:
 
 
 def resolve(options: argparse.Namespace) -> Printed:
-    """Give a person's word on a held entry, on a send without a known outcome, on the space of a refused one."""
+    """Give a person's word on a held entry, on the rows of a part, on the space of what Arize refuses."""
     from sluice.ledger.log import held_error
     from sluice.resolution import readdress, resolve_delivery, resolve_window
 
-    is_send = options.verdict in ("delivered", "resend")
-    if is_send != (options.part is not None):
-        raise WrongUse("--part goes with delivered and resend, and only with them", "See: sluice resolve --help")
+    of_a_part = options.part is not None
+    if options.verdict not in (
+        ("delivered", "resend", "drop") if of_a_part else ("deliver", "redo", "drop", "readdress")
+    ):
+        raise WrongUse(
+            f"{options.verdict} is no word on {'a part' if of_a_part else 'an entry without --part'}",
+            "See: sluice resolve --help",
+        )
     with opened(options) as work:
         work.require_ledger()
-        if is_send:
+        if of_a_part:
             sends = resolve_delivery(work, options.entry, options.part, options.verdict, options.reason)
             found: dict[str, Any] = {"entry": options.entry, "part": options.part, "deliveries": sends}
         elif options.verdict == "readdress":

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 _VERDICTS = (
-    "deliver, redo, drop: of a held window; delivered, resend: of a send without a known outcome, with --part; "
-    "readdress: of an entry that was sealed for the wrong space"
+    "deliver, redo, drop: of a held window; with --part, delivered: Arize has these rows, resend: it has not, "
+    "drop: let go of them; readdress: of an entry that was sealed for the wrong space"
 )
 _SIDES = "which side is right: ledger sets the group back or forward, group skips the ledger forward"
 Command = Callable[[argparse.Namespace], Any]
@@ -48,7 +48,7 @@ def _entry(parser: argparse.ArgumentParser) -> None:
 
 
 def _verdict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--part", type=int, help="the part's number, with delivered and resend")
+    parser.add_argument("--part", type=int, help="the part's number, for a word on its rows")
     verdicts = ["deliver", "redo", "drop", "delivered", "resend", "readdress"]
     parser.add_argument("verdict", choices=verdicts, help=_VERDICTS)
     parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")

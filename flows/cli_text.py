@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sluice.errors import SluiceError
 from sluice.offsets import Balance
 
 _CLASSES = tuple(Balance().as_dict())
@@ -14,10 +13,6 @@ _PARTITION = (
     "retention_margin",
 )
 _SHOWN = 20  # rejected records
-
-
-def error_as_dict(error: SluiceError) -> dict[str, Any]:
-    return {"state": error.state, "error": type(error).__name__, "message": str(error), "see": error.see}
 
 
 def check_text(found: Mapping[str, Any]) -> str:
@@ -46,9 +41,9 @@ def run_text(found: Mapping[str, Any]) -> str:
 def window_text(window: Mapping[str, Any]) -> str:
     """One line of arithmetic a window: `entry 3  100,000 = 99,890 staged + 110 rejected → 99,890 accepted`."""
     balance = Balance(**{name: sum(item[name] for item in window["ranges"]) for name in _CLASSES})
-    line = (
-        f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted, {window['status']}"
-    )
+    dropped = f", {window['rows_dropped']:,} dropped" if window["rows_dropped"] else ""
+    line = f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted{dropped}"
+    line += f", {window['status']}"
     doubted = [str(item["part"]) for item in window["receipts"] if item["unknown_sends"]]
     return line + (f"; part {', '.join(doubted)} may be counted twice" if doubted else "")
 
@@ -61,7 +56,10 @@ def status_text(found: Mapping[str, Any]) -> str:
         else "no ledger yet: the first run begins it"
     )
     lines = [f"{found['pipeline']}: {begun}; group {found['group']}"]
-    lines.append(table(_PARTITION, ([item[name] for name in _PARTITION] for item in found["partitions"])))
+    if found["partitions"]:
+        lines.append(table(_PARTITION, ([item[name] for name in _PARTITION] for item in found["partitions"])))
+    if found["problem"]:
+        lines.append(f"the next run stops: {found['problem']['message']}")
     lines += [
         f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]
     ]

@@ -8,17 +8,37 @@ from typing import Literal
 
 from sluice.clock import Clock, timestamp
 from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
-from sluice.ledger.deliveries import Deliveries, Delivery, Doubt, Intent, Note, Outcome, space_of, word_on_space
-from sluice.receipts import Answer, PartName, Receipt
+from sluice.ledger.deliveries import (
+    Deliveries,
+    Delivery,
+    Doubt,
+    Intent,
+    Note,
+    Outcome,
+    PartName,
+    end_of,
+    outcome_of_word,
+    space_of,
+)
+from sluice.receipts import Answer, Receipt
 from sluice.steps import step
 
 RESENDS_IN_ALL = 2
 TRIES_A_RUN = 6
 _LOOK_AGAIN_S = 0.5
+_DIED = "its sender died"
 
 
 Try = Callable[[float], Answer]
 Send = Callable[[float, str | None], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the destination said of a send of this run, and the space that it went to."""
+
+    space: str | None
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +64,7 @@ class Deliverer:
         self._run = run
 
     def deliver(self, name: PartName, rows: int, send: Send) -> Receipt:
-        """Send the part unless it was accepted already, and return its receipt.
+        """Send the part unless it is settled already, and return its receipt.
 
         Args:
             rows: of the part.
@@ -56,79 +76,99 @@ class Deliverer:
             DestinationRefused, DeliveryRefused: it was not accepted, and a person must mend something.
             DeliveryHeld: what became of a send is not known, and it may not be sent again without a person's word.
         """
-        answers: list[Answer] = []
+        said: list[_Said] = []
         allowed = 0
         while True:
             known = self._known(name)
             unknown = [item for item in known if item.is_unknown]
-            accepted = next((item for item in known if item.outcome and item.outcome.kind == "accepted"), None)
-            if accepted is not None:
-                sent = bool(answers and answers[-1].kind == "accepted")
-                return Receipt(
-                    entry=name.entry,
-                    part=name.part,
-                    delivery=accepted.number,
-                    rows=rows,
-                    sent=sent,
-                    unknown=len(unknown),
-                )
-            allowed = self._allow_resend(name, unknown, allowed)
-            self._pause(name, answers)
-            once = _known_already(answers) or _to(space_of(known), send)
-            answer = self._try(name, len(known), len(unknown), once)
+            space, end = space_of(known), end_of(known)
+            # It came after a person had released its delivery or let go of the rows: written down once more, unsent.
+            late = next((item.answer for item in said if item.answer.kind == "accepted" and item.space == space), None)
+            if end is not None and not (end.is_dropped and late):
+                self._close_words(name, known)
+                return Receipt.of(name, end, rows, sent=bool(late))
+            if late is None:
+                allowed = self._allow_resend(name, unknown, allowed)
+                self._pause(name, said)
+            elif unknown:
+                self._doubt(name, unknown[0].number)
+            answer = self._try(name, len(known), len(unknown), _unsent(late) if late else _to(space, send))
             if answer is not None:
-                answers.append(answer)
+                said.append(_Said(space, answer))
 
     def _known(self, name: PartName) -> tuple[Delivery, ...]:
         """Return the deliveries so far, when none of them can still be under way."""
+        seen: dict[str, float] = {}
         while True:
-            known = self._deliveries.of(name.entry, name.part)
+            known = self._deliveries.of(name)
             silent = [item for item in known if item.is_unknown and item.note is None]
-            if not all(self._deliveries.is_over(name.entry, name.part, item) for item in silent):
-                self._clock.wait(_LOOK_AGAIN_S)
+            under_way = [item for item in silent if not self._deliveries.is_over(name, item)]
+            if under_way:
+                self._wait_for(name, under_way, seen)
             # Looked at once more behind the clock: an outcome that came in time may have come after the first look.
-            elif not silent or self._deliveries.of(name.entry, name.part) == known:
-                self._close_words(name, known)
+            elif not silent or self._deliveries.of(name) == known:
                 return known
 
-    def _close_words(self, name: PartName, known: tuple[Delivery, ...]) -> None:
-        """Give a person's word on the space its outcome, where the person was cut off before: it is no open send."""
+    def _wait_for(self, name: PartName, under_way: Sequence[Delivery], seen: dict[str, float]) -> None:
+        """Wait a little for senders that may be alive; `seen` keeps since when.
+
+        Who has waited out a send's whole time need not ask the store's clock, which may have been set back.
+        """
+        now_s = self._clock.elapsed_s()
+        for item in under_way:
+            waited_s = now_s - seen.setdefault(item.intent.id, now_s)
+            if waited_s > item.intent.duration_s + self._deliveries.clock_error_s:
+                note = Note(intent=item.intent.id, reason=_DIED, written_at=self._now())
+                self._deliveries.leave_note(name, item.number, note)
+        self._clock.wait(_LOOK_AGAIN_S)
+
+    def _close_words(self, name: PartName, known: Sequence[Delivery]) -> None:
+        """Write down what persons' words came to: one may have been cut off before, and a listing shows no word."""
         for item in known:
-            if item.intent.space and item.outcome is None:
-                self._deliveries.conclude(name.entry, name.part, item.number, word_on_space(item.intent, self._now()))
+            if said := outcome_of_word(item.intent):
+                self._deliveries.conclude(name, item.number, said)
 
     def _allow_resend(self, name: PartName, unknown: list[Delivery], allowed: int) -> int:
         """Check that a part which may have been accepted may be sent again; return how often this run has been let."""
         if not unknown:
             return 0
         last = unknown[-1]
-        why = last.note.reason if last.note else "its sender died"
+        why = last.note.reason if last.note else _DIED
         what = f"{name}, delivery {last.number}: whether Arize took it is not known ({why})"
         if waits_for_a_word(unknown, self._rules.on_ambiguous):
             way = words_on(name.entry, name.part)
             raise DeliveryHeld(what, f"Look in Arize whether it has the rows; then: {way}")
         if allowed and len(unknown) > allowed:
             raise DestinationUnavailable(what, "The next run sends it once more")
-        self._deliveries.doubt(
-            Doubt(entry=name.entry, part=name.part, delivery=unknown[0].number, run=self._run, written_at=self._now())
-        )
+        self._doubt(name, unknown[0].number)
         step("delivery.ambiguous", **name.fields(last.number), why=why)
         return len(unknown)
 
-    def _pause(self, name: PartName, answers: list[Answer]) -> None:
+    def _doubt(self, name: PartName, delivery: int) -> None:
+        self._deliveries.doubt(
+            Doubt(entry=name.entry, part=name.part, delivery=delivery, run=self._run, written_at=self._now())
+        )
+
+    def _pause(self, name: PartName, said: list[_Said]) -> None:
         """Wait longer after each refusal of this run that may pass, and give up in the end."""
-        if not answers or answers[-1].kind != "refused":
+        if not said or said[-1].answer.kind != "refused":
             return
-        if len(answers) >= TRIES_A_RUN:
-            last = answers[-1]
-            raise DestinationUnavailable(f"{name}: Arize did not take it in {len(answers)} tries ({last.reason})")
-        self._clock.wait(2.0 ** (len(answers) - 1))
+        if len(said) >= TRIES_A_RUN:
+            reason = said[-1].answer.reason
+            raise DestinationUnavailable(f"{name}: Arize did not take it in {len(said)} tries ({reason})")
+        self._clock.wait(2.0 ** (len(said) - 1))
 
     def _try(self, name: PartName, number: int, resends: int, send: Try) -> Answer | None:
         """Write an intent and send; None where another run wrote that delivery first."""
         began_s = self._clock.elapsed_s()
-        intent = Intent(run=self._run, duration_s=self._rules.duration_s, resends=resends, written_at=self._now())
-        if not self._deliveries.intend(name.entry, name.part, number, intent):
+        intent = Intent(
+            entry_id=name.entry_id,
+            run=self._run,
+            duration_s=self._rules.duration_s,
+            resends=resends,
+            written_at=self._now(),
+        )
+        if not self._deliveries.intend(name, number, intent):
             return None
         step("delivery.intended", **name.fields(number), resends=resends)
         # Counted from before the intent was written: this sender believes its time to be over no later than others do.
@@ -141,17 +181,18 @@ class Deliverer:
     def _write_down(self, name: PartName, number: int, intent: Intent, answer: Answer) -> None:
         if answer.kind == "unknown":
             note = Note(intent=intent.id, reason=answer.reason, written_at=self._now())
-            self._deliveries.leave_note(name.entry, name.part, number, note)
+            self._deliveries.leave_note(name, number, note)
             return
         outcome = Outcome(
             kind=answer.kind,
+            entry_id=intent.entry_id,
             intent=intent.id,
             status=answer.status,
             rows=answer.rows,
             reason=answer.reason,
             written_at=self._now(),
         )
-        self._deliveries.conclude(name.entry, name.part, number, outcome)
+        self._deliveries.conclude(name, number, outcome)
         step(f"delivery.{answer.kind}", **name.fields(number), rows=answer.rows)
         if answer.kind == "refused" and not answer.retry:
             raise _refusal(name, answer)
@@ -162,14 +203,14 @@ class Deliverer:
 
 def waits_for_a_word(known: Sequence[Delivery], on_ambiguous: str) -> bool:
     """Whether a part may not be sent again before a person says what became of its sends."""
-    if any(item.outcome and item.outcome.kind == "accepted" for item in known):
+    if end_of(known) is not None:
         return False
     unknown = sum(item.is_unknown for item in known)
     return unknown > RESENDS_IN_ALL or (unknown > 0 and on_ambiguous == "hold")
 
 
 def words_on(entry: int, part: int) -> str:
-    """What a person may say of the sends of a part."""
+    """What a person may say of a send without a known outcome."""
     return f"sluice resolve FILE --entry {entry} --part {part} delivered|resend --reason …"
 
 
@@ -177,10 +218,8 @@ def _to(space: str | None, send: Send) -> Try:
     return lambda left_s: send(left_s, space)
 
 
-def _known_already(answers: list[Answer]) -> Try | None:
-    """Return what writes down an acceptance that came after a person had released its delivery: once more, unsent."""
-    accepted = next((answer for answer in answers if answer.kind == "accepted"), None)
-    return None if accepted is None else lambda _: accepted
+def _unsent(late: Answer) -> Try:
+    return lambda _: late
 
 
 def _refusal(name: PartName, answer: Answer) -> SluiceError:
@@ -191,7 +230,11 @@ def _refusal(name: PartName, answer: Answer) -> SluiceError:
             "Fix ARIZE_API_KEY and the address; the next run sends it again. Was it the wrong space: fix "
             f"ARIZE_SPACE_ID; then: sluice resolve FILE --entry {name.entry} readdress --reason …",
         )
-    return DeliveryRefused(what, "Fix what Arize names; the next run sends it again")
+    return DeliveryRefused(
+        what,
+        "Fix what Arize names; the next run sends it again. Can it not be fixed, let go of these rows: "
+        f"sluice resolve FILE --entry {name.entry} --part {name.part} drop --reason …",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ SluiceError
 │   ├── GroupNotAllowed          an ACL forbids the consumer group
 │   ├── GroupInUse               the group has live members
 │   ├── GroupMoved               the group stands where this ledger never put it
+│   ├── GroupAhead               the group is behind entries that are not known to be delivered
 │   ├── GroupOfAnotherLedger     the group's offsets belong to another ledger
 │   ├── OffsetsExpired           retention passed the position
 │   ├── TopicRecreated           the topic is another one than the ledger's
@@ -44,6 +45,7 @@ from typing import Any, ClassVar, Literal
 
 RUNBOOK = "docs/runbook.md"
 # The next step wherever a topic is not the one any more that a ledger knows.
+RESTORED = "Was the ledger restored without its newest entries? Bring them back, or begin a new ledger"
 START_ANEW = "Take the topic up in a pipeline file with a new name and a new group; this ledger stays as proof"
 
 
@@ -66,6 +68,10 @@ class SluiceError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (_sentence(self.what), _sentence(self.next_step), f"See {self.see}.") if part)
+
+    def as_dict(self) -> dict[str, str]:
+        """What a command prints of it as JSON."""
+        return {"state": self.state, "error": type(self).__name__, "message": str(self), "see": self.see}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.what, self.next_step))
@@ -151,6 +157,10 @@ class GroupInUse(Terminal):
 
 class GroupMoved(Terminal):
     """The group stands at an offset where this ledger never put it."""
+
+
+class GroupAhead(Terminal):
+    """The group says of entries that they were delivered, and the ledger knows of no delivery."""
 
 
 class GroupOfAnotherLedger(Terminal):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from sluice.errors import GroupMoved, GroupOfAnotherLedger, LedgerDamaged
+from sluice.errors import GroupAhead, GroupMoved, GroupOfAnotherLedger, LedgerDamaged
 from sluice.ledger.entries import Derived, Entry, Skip, Window, parse_ranges
 from sluice.ledger.state import LedgerState
 from sluice.offsets import GroupOffset, Partition
@@ -56,25 +56,52 @@ def _is_behind(at: GroupOffset, wanted: GroupOffset) -> bool:
 def check_group(
     state: LedgerState, group: str, committed: Mapping[Partition, GroupOffset], entry: Callable[[int], Entry]
 ) -> None:
-    """Check that the group is absent, or at a boundary of this ledger.
+    """Check that the group is absent, or at a boundary of this ledger, with nothing before it that is not delivered.
 
     Args:
+        state: as it is known behind a look at the group.
         entry: reads an entry of the ledger by its number.
 
     Raises:
-        GroupOfAnotherLedger, GroupMoved: see there.
+        GroupOfAnotherLedger, GroupMoved, GroupAhead: see there.
     """
     for partition, at in sorted(committed.items()):
         mark = Mark.parse(at.metadata)
         if mark is not None and mark.ledger_id != state.ledger_id:
-            raise _of_another(group, at, mark)
-        stands = state.committable([partition])[partition].offset
+            raise _of_another(group, at, mark, ". If this ledger is the right one: sluice realign FILE --to ledger")
+        stands = _stands(state, partition)
         if at.offset != stands and not (mark and _is_boundary(state, mark, at, entry)):
             raise GroupMoved(
                 f"The group {group} stands at {partition} offset {at.offset}, where this ledger never put it "
                 f"(it stands at {stands})",
                 f"Find out who moved it. {_WAYS}",
             )
+        if at.offset > stands:
+            raise _ahead(state, group, at, mark)
+
+
+def is_ahead(state: LedgerState, committed: Mapping[Partition, GroupOffset]) -> bool:
+    """Whether the group has something behind it that is not known to be delivered: another run may have done it."""
+    return any(at.offset > _stands(state, partition) for partition, at in committed.items())
+
+
+def _stands(state: LedgerState, partition: Partition) -> int:
+    return state.committable([partition])[partition].offset
+
+
+def _ahead(state: LedgerState, group: str, at: GroupOffset, mark: Mark | None) -> GroupAhead:
+    below = (
+        number
+        for number, item in sorted(state.open.items())
+        if at.partition in item.before and item.before[at.partition].offset < at.offset
+    )
+    waiting = list(below) or ([mark.entry] if mark else [])
+    return GroupAhead(
+        f"The group {group} stands at {at.partition} offset {at.offset}, and this ledger knows of no delivery of "
+        f"{'entry' if len(waiting) == 1 else 'entries'} {', '.join(map(str, waiting))}, which lie before it",
+        "Was the ledger restored? Bring back the deliveries that are missing; or, for each part: "
+        f"sluice resolve FILE --entry {waiting[0]} --part 0 delivered --reason …",
+    )
 
 
 def check_group_before_genesis(
@@ -88,7 +115,7 @@ def check_group_before_genesis(
     for partition, at in sorted(committed.items()):
         mark = Mark.parse(at.metadata)
         if mark is not None:
-            raise _of_another(group, at, mark)
+            raise _of_another(group, at, mark, "")
         if at.offset != starts.get(partition, at.offset):
             raise GroupMoved(
                 f"The group {group} stands at {partition} offset {at.offset}, and this new pipeline would start at "
@@ -97,11 +124,10 @@ def check_group_before_genesis(
             )
 
 
-def _of_another(group: str, at: GroupOffset, mark: Mark) -> GroupOfAnotherLedger:
+def _of_another(group: str, at: GroupOffset, mark: Mark, way: str) -> GroupOfAnotherLedger:
     return GroupOfAnotherLedger(
         f"The group {group} at {at.partition} offset {at.offset} belongs to another ledger ({mark.ledger_id})",
-        "Was the pipeline renamed, or its store replaced? Give it back its name and store, or name another group. "
-        "If this ledger is the right one: sluice realign FILE --to ledger",
+        f"Was the pipeline renamed, or its store replaced? Give it back its name and store, or name another group{way}",
     )
 
 

@@ -16,7 +16,7 @@ from sluice.errors import Held, LedgerMoved, SluiceError
 from sluice.ledger.entries import Sealed
 from sluice.offsets import OffsetRange
 from sluice.planning import Plan
-from sluice.receipts import PartName, Receipt
+from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport, WindowReport
 
 Ranges = tuple[OffsetRange, ...]
@@ -56,7 +56,7 @@ class Verbs(Protocol):
 
     def plan(self) -> Planned: ...
     def stage(self, window: Ranges) -> Staged: ...
-    def deliver(self, name: PartName) -> Receipt: ...
+    def deliver(self, number: int, part: int) -> Receipt: ...
     def commit(self, settled: Sequence[int]) -> Committed: ...
     def record(self, report: RunReport) -> None: ...
 
@@ -97,8 +97,9 @@ def _drain(verbs: Verbs, work: _Deliveries) -> None:
 
 def _drain_plan(verbs: Verbs, work: _Deliveries, plan: Plan) -> bool:
     """Take the windows of a plan; return whether it held to the end."""
-    windows = deque(plan.windows)
-    while windows:
+    windows, taken = deque(plan.windows), 0
+    while windows and (plan.most is None or taken < plan.most):
+        taken += 1
         try:
             staged = verbs.stage(windows.popleft())
         except LedgerMoved:
@@ -134,13 +135,13 @@ class _Deliveries:
         if any(item.number == window.number for item in self.report.windows):
             return
         self.report = self.report.with_window(window)
-        if window.entry.held or window.is_delivered:
+        if window.entry.held or window.is_settled:
             self._commit([])
             return
         there = {receipt.part for receipt in window.receipts}
         for part in range(len(window.entry.parts)):
             if part not in there:
-                self._submit(PartName(entry=window.number, part=part))
+                self._submit(window.number, part)
 
     def finish(self, *, quietly: bool = False) -> None:
         """Wait until everything in hand is delivered; then raise the first error, unless it is told to be quiet."""
@@ -153,10 +154,10 @@ class _Deliveries:
         if errors and not quietly:
             raise errors[0]
 
-    def _submit(self, name: PartName) -> None:
+    def _submit(self, number: int, part: int) -> None:
         # A copy of the context goes along: whoever runs the verb finds there which run it belongs to.
-        future = self._threads.submit(contextvars.copy_context().run, self._verbs.deliver, name)
-        self._waiting[future] = name.entry
+        future = self._threads.submit(contextvars.copy_context().run, self._verbs.deliver, number, part)
+        self._waiting[future] = number
 
     def _collect(self) -> None:
         """Wait for one part at least, and commit what it settled."""
@@ -166,7 +167,7 @@ class _Deliveries:
         receipt = future.result()
         self.report = self.report.with_receipt(receipt)
         window = next(item for item in self.report.windows if item.number == receipt.entry)
-        if window.is_delivered:
+        if window.is_settled:
             self._commit([window.number])
 
     def _commit(self, settled: Sequence[int]) -> None:

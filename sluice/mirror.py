@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sluice.connections import Source
-from sluice.group import ahead_of, check_group, group_offsets
-from sluice.ledger import LedgerState
-from sluice.ledger.entries import Entry
+from sluice.group import ahead_of, check_group, group_offsets, is_ahead
+from sluice.ledger import Ledger
 from sluice.offsets import GroupOffset, Partition
 from sluice.outlook import Standing
 from sluice.steps import step
@@ -21,16 +20,21 @@ class Mirror:
         self._group = group
 
     def drive(
-        self, state: LedgerState, partitions: Sequence[Partition], entry: Callable[[int], Entry]
+        self, ledger: Ledger, partitions: Sequence[Partition], catch_up: Callable[[], object]
     ) -> list[GroupOffset]:
         """Drive the group to the end of what is contiguous and delivered, and return where it is.
 
+        Args:
+            catch_up: learns what other runs delivered meanwhile.
+
         Raises:
-            GroupMoved, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
+            GroupMoved, GroupAhead, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
         """
         committed = self._source.committed(partitions)
-        check_group(state, self._group, committed, entry)
-        wanted = group_offsets(state, list(partitions))
+        if is_ahead(ledger.state, committed):
+            catch_up()
+        check_group(ledger.state, self._group, committed, ledger.entry)
+        wanted = group_offsets(ledger.state, list(partitions))
         forward = ahead_of(committed, wanted)
         if forward:
             step("group.committing", group=self._group, offsets=_shown(forward))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sluice.clock import timestamp
-from sluice.connections import Connections, RunOptions
-from sluice.errors import START_ANEW, LedgerMoved, TopicMissing, TopicRecreated
-from sluice.group import check_group, check_group_before_genesis
+from sluice.connections import Connections
+from sluice.errors import START_ANEW, GroupMoved, LedgerMoved, TopicMissing, TopicRecreated
+from sluice.group import check_group, check_group_before_genesis, is_ahead
 from sluice.ledger import Ledger, LedgerState, entries
+from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.state import fold
 from sluice.offsets import Bounds, GroupOffset, Partition
 from sluice.pipeline import Pipeline
 from sluice.planning import Plan, backlog_of, check_bounds, plan
 from sluice.steps import step
+from sluice.unfinished import catch_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,12 @@ class Standing:
 class Outlook:
     """Sees where a pipeline stands. It writes only to take up topics that the ledger does not know."""
 
-    def __init__(self, pipeline: Pipeline, ledger: Ledger, connections: Connections, run_id: str) -> None:
+    def __init__(
+        self, pipeline: Pipeline, ledger: Ledger, deliveries: Deliveries, connections: Connections, run_id: str
+    ) -> None:
         self._pipeline = pipeline
         self._ledger = ledger
+        self._deliveries = deliveries
         self._connections = connections
         self._run_id = run_id
         self._kafka = pipeline.source.kafka
@@ -51,13 +57,19 @@ class Outlook:
             SluiceError: a topic, a partition or an authorization is missing.
         """
         bounds = self._connections.source.snapshot(self._kafka.topics)
-        self._check_named(bounds)  # before a ledger is begun: its starts are for good
-        known = self._known_entries
+        self._check_named(bounds)
+        known = self._ledger.next_number
         state = self._state(bounds, write=write)
-        if self._known_entries != known:  # written to: others may have sealed what lies behind the first snapshot
+        if self._ledger.next_number != known:  # written to: others may have sealed what lies behind the first snapshot
             bounds = self._connections.source.snapshot(self._kafka.topics)
         partitions = self._partitions(state, bounds)
         committed = self._connections.source.committed(partitions)
+        if self._ledger.exists and is_ahead(state, committed):
+            # Judged by what is known behind that look: who brought the group there had delivered all before it.
+            catch_up(self._ledger, self._deliveries)
+            bounds = self._connections.source.snapshot(self._kafka.topics)
+            state = self._state(bounds, write=write)
+            partitions = self._partitions(state, bounds)
         return Standing(state=state, bounds=bounds, partitions=partitions, committed=committed)
 
     def check(self, standing: Standing) -> None:
@@ -70,36 +82,28 @@ class Outlook:
         if self._ledger.exists:
             check_group(state, self._kafka.group, standing.committed, self._ledger.entry)
         for partition in standing.partitions:
-            check_bounds(
-                state.position(partition).offset,
-                standing.bounds[partition],
-                state.topics[partition.topic],
-                on_expired=self._pipeline.policies.on_expired,
-            )
+            at = state.position(partition).offset
+            self._check_bounds(at, standing.bounds[partition], state.topics[partition.topic])
 
-    def plan(self, standing: Standing, options: RunOptions) -> Plan:
-        """Plan the windows from where the ledger stands to the snapshot's end, or to the options' bounds."""
+    def plan(self, standing: Standing, until: datetime | None, max_windows: int | None) -> Plan:
+        """Plan the windows from where the ledger stands to the snapshot's end, or to a moment, or so many at most."""
         positions = {item: standing.state.position(item).offset for item in standing.partitions}
-        limits = self._pipeline.limits
-        bounds = self._bounded(standing, positions, options)
-        return plan(
-            backlog_of(positions, bounds),
-            max_records=limits.max_records,
-            max_windows=limits.max_windows if options.max_windows is None else options.max_windows,
-        )
+        bounds = self._bounded(standing, positions, until)
+        max_records = self._pipeline.limits.max_records
+        return plan(backlog_of(positions, bounds), max_records=max_records, max_windows=max_windows)
 
     def is_ours(self, partition: Partition) -> bool:
         chosen = self._kafka.partitions
         return partition.topic in self._kafka.topics and (chosen == "all" or partition.number in chosen)
 
     def _bounded(
-        self, standing: Standing, positions: Mapping[Partition, int], options: RunOptions
+        self, standing: Standing, positions: Mapping[Partition, int], until: datetime | None
     ) -> Mapping[Partition, Bounds]:
-        if options.until is None:
+        if until is None:
             return standing.bounds
-        until = self._connections.source.offsets_at(standing.partitions, int(options.until.timestamp() * 1000))
+        ends = self._connections.source.offsets_at(standing.partitions, int(until.timestamp() * 1000))
         return {
-            item: replace(standing.bounds[item], end=max(positions[item], min(standing.bounds[item].end, until[item])))
+            item: replace(standing.bounds[item], end=max(positions[item], min(standing.bounds[item].end, ends[item])))
             for item in standing.partitions
         }
 
@@ -110,6 +114,8 @@ class Outlook:
         if not new:
             return self._ledger.state
         starts = self._starts([item for item in bounds if item.topic in new], bounds)
+        for partition, offset in starts.items():  # before a ledger is begun or goes on: its starts are for good
+            self._check_start(offset, bounds[partition])
         topics = tuple(_topic_start(topic, starts, bounds) for topic in new)
         if self._ledger.exists:
             return self._pin(topics, bounds, write=write)
@@ -122,10 +128,6 @@ class Outlook:
             self._ledger.begin(self._genesis(topics))
             step("ledger.begun", ledger=self._ledger.state.ledger_id, topics=",".join(item.topic for item in topics))
         return self._state(bounds, write=write)
-
-    @property
-    def _known_entries(self) -> int:
-        return self._ledger.state.next_number if self._ledger.exists else 0
 
     def _genesis(self, topics: tuple[entries.TopicStart, ...]) -> entries.Genesis:
         return entries.Genesis(written_at=self._now(), run=self._run_id, pipeline=self._pipeline.name, topics=topics)
@@ -155,6 +157,18 @@ class Outlook:
                 }
             case moment:
                 return self._connections.source.offsets_at(partitions, int(moment.timestamp() * 1000))
+
+    def _check_bounds(self, offset: int, bounds: Bounds, topic_id: str) -> None:
+        check_bounds(offset, bounds, topic_id, on_expired=self._pipeline.policies.on_expired)
+
+    def _check_start(self, offset: int, bounds: Bounds) -> None:
+        if offset > bounds.end:
+            raise GroupMoved(
+                f"The group {self._kafka.group} stands at {bounds.partition} offset {offset}, behind the end "
+                f"{bounds.end}",
+                "Was the topic recreated? Name another group in source.kafka.group, or say another source.kafka.start",
+            )
+        self._check_bounds(offset, bounds, bounds.topic_id)
 
     def _check_named(self, bounds: Mapping[Partition, Bounds]) -> None:
         chosen = self._kafka.partitions

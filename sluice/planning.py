@@ -28,10 +28,12 @@ class Plan:
     Attributes:
         backlog: every partition, the caught-up ones with an empty range.
         windows: what this run takes of it; each window's ranges are in the order of partitions and none is empty.
+        most: windows that the run may take: one whose read was cut short becomes several. None for any number.
     """
 
     backlog: tuple[Backlog, ...]
     windows: tuple[tuple[OffsetRange, ...], ...]
+    most: int | None = None
 
     @property
     def ranges(self) -> tuple[OffsetRange, ...]:
@@ -100,7 +102,7 @@ def plan(backlog: Sequence[Backlog], *, max_records: int, max_windows: int | Non
     while any(item.range.span for item in left) and (max_windows is None or len(windows) < max_windows):
         taken, left = _take(left, max_records)
         windows.append(tuple(item for item in taken if item.span))
-    return Plan(backlog=tuple(backlog), windows=tuple(windows))
+    return Plan(backlog=tuple(backlog), windows=tuple(windows), most=max_windows)
 
 
 def remainder(window: Sequence[OffsetRange], read: Collection[OffsetRange]) -> tuple[OffsetRange, ...]:

@@ -24,13 +24,18 @@ def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetR
         RealignNotPossible: something is not delivered yet, or the group stands behind the ledger.
     """
     skipped = _skippable(standing)
+    if skipped:
+        _skip(run, skipped, reason)
+    run.mirror.overwrite(replace(standing, state=run.ledger.state))
+    return skipped
+
+
+def _skip(run: Run, skipped: tuple[OffsetRange, ...], reason: str) -> None:
     skip = entries.Skip(written_at=run.now(), run=run.run_id, ranges=tuple(map(str, skipped)), reason=reason)
     entry = run.ledger.append(
         skip, lambda state: all(state.position(item.partition).offset == item.start for item in skipped)
     )
     step("ledger.skipped", entry=entry, ranges=", ".join(skip.ranges))
-    run.mirror.overwrite(replace(standing, state=run.ledger.state))
-    return skipped
 
 
 def _skippable(standing: Standing) -> tuple[OffsetRange, ...]:

@@ -1,11 +1,12 @@
-"""What is known of a part's way: what a destination said of one send, and the receipt of what was accepted."""
+"""What is known of a part's way: what a destination said of one send, and the receipt of what settled it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sluice.errors import SluiceError
+from sluice.ledger.deliveries import End, PartName
 
 
 class Answer(Protocol):
@@ -32,31 +33,13 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartName:
-    """A part of an entry; `str()` is `entry 12 part 0`.
-
-    Attributes:
-        ranges: of the entry, for the log.
-    """
-
-    entry: int
-    part: int
-    ranges: str = field(default="", compare=False)
-
-    def __str__(self) -> str:
-        return f"entry {self.entry} part {self.part}"
-
-    def fields(self, delivery: int) -> dict[str, object]:
-        """The fields of a log line on one of its deliveries."""
-        return {"entry": self.entry, "part": self.part, "delivery": delivery, "ranges": self.ranges}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The accepted delivery of a part.
+    """The delivery that settled a part.
 
     Attributes:
-        sent: whether this run sent it; False where it was found accepted.
+        rows: that Arize took; 0 where a person let go of them.
+        dropped: rows that a person let go of.
+        sent: whether this run sent it; False where it was found settled.
         unknown: how many other deliveries of the part have no known outcome: so often more may it be counted.
     """
 
@@ -65,4 +48,19 @@ class Receipt:
     delivery: int
     rows: int
     sent: bool
+    dropped: int = 0
     unknown: int = 0
+
+    @classmethod
+    def of(cls, name: PartName, end: End, rows: int, *, sent: bool) -> Receipt:
+        """Return the receipt of a part with so many rows."""
+        taken, dropped = (0, rows) if end.is_dropped else (rows, 0)
+        return cls(
+            entry=name.entry,
+            part=name.part,
+            delivery=end.number,
+            rows=taken,
+            dropped=dropped,
+            sent=sent,
+            unknown=end.unknown,
+        )

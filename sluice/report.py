@@ -43,7 +43,13 @@ class WindowReport:
         return sum(receipt.rows for receipt in self.receipts)
 
     @property
-    def is_delivered(self) -> bool:
+    def dropped(self) -> int:
+        """Staged rows that a person let go of."""
+        return sum(receipt.dropped for receipt in self.receipts)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether each of its parts was accepted, or let go by a person."""
         return not self.entry.held and len(self.receipts) == len(self.entry.parts)
 
     @property
@@ -52,7 +58,7 @@ class WindowReport:
             return "held"
         if self.committed_at:
             return "committed"
-        return "delivered" if self.is_delivered else "sealed"
+        return "delivered" if self.is_settled else "sealed"
 
     def is_committed(self, offsets: Mapping[Partition, int]) -> bool:
         """Whether the group, standing at these offsets, has all of it behind it."""
@@ -68,11 +74,13 @@ class WindowReport:
             "ranges": [range_as_dict(item) for item in self.entry.ranges],
             "staged": self.entry.staged.key if self.entry.staged else None,
             "rows_accepted": self.accepted,
+            "rows_dropped": self.dropped,
             "receipts": [
                 {
                     "part": item.part,
                     "delivery": item.delivery,
                     "rows": item.rows,
+                    "dropped": item.dropped,
                     "sent_here": item.sent,
                     "unknown_sends": item.unknown,
                 }
@@ -168,7 +176,12 @@ class RunReport:
             "exit_code": self.exit_code,
             "planned": [str(item) for item in self.planned],
             "windows": [item.as_dict() for item in self.windows],
-            "totals": {"offsets": self.balance.total, **self.balance.as_dict(), "rows_accepted": self.rows_accepted},
+            "totals": {
+                "offsets": self.balance.total,
+                **self.balance.as_dict(),
+                "rows_accepted": self.rows_accepted,
+                "rows_dropped": sum(item.dropped for item in self.windows),
+            },
         }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from sluice.delivery import words_on
 from sluice.errors import NothingToResolve
 from sluice.ledger import OpenEntry, entries
-from sluice.ledger.deliveries import Delivery, Intent, Outcome, space_of, word_on_space
+from sluice.ledger.deliveries import Delivery, Intent, Outcome, PartName, Word, end_of, outcome_of_word, space_of
 from sluice.offsets import Partition
 from sluice.records import ReadRange, Record, RecordList
 from sluice.run import Run
 from sluice.steps import step
+
+_LOOK = "See: sluice status FILE"
 
 
 def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "drop"], reason: str) -> int:
@@ -32,51 +35,43 @@ def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "d
 
 
 def resolve_delivery(
-    run: Run, number: int, part: int, verdict: Literal["delivered", "resend"], reason: str
+    run: Run, number: int, part: int, verdict: Literal["delivered", "resend", "drop"], reason: str
 ) -> list[int]:
-    """Say what became of the sends of a part whose outcome is not known, and return the numbers of those it holds for.
+    """Say what became of the sends of a part, or what is to become of it, and return the deliveries that it holds for.
 
     Args:
-        verdict: `delivered`: Arize has the rows; one send is taken for accepted, and of the others it stays unknown
-            whether they are counted too. `resend`: it has not, the next run sends them.
+        verdict: `delivered`: Arize has the rows; of several sends without a known outcome one is taken for accepted,
+            and of the others it stays unknown whether they are counted too. `resend`: it has not, the next run sends
+            them. `drop`: let go of the rows, which it has not.
 
     Raises:
-        NothingToResolve: there is no such send, or one may still be under way, or another word came first.
+        NothingToResolve: there is nothing to say it of, or a send may be under way, or another word came first.
     """
-    known = run.deliveries.of(number, part)
-    if any(item.outcome and item.outcome.kind == "accepted" for item in known):
-        raise NothingToResolve(f"Arize has entry {number} part {part} already", "See: sluice status FILE")
+    name = _waiting(run, number, part)
+    known = run.deliveries.of(name)
+    _check_open(name, known)
     unknown = [item for item in known if item.is_unknown]
-    if not unknown:
-        raise NothingToResolve(
-            f"Entry {number} part {part} has no send without a known outcome", "See: sluice status FILE"
-        )
-    _check_over(run, number, part, unknown)
-    kind: Literal["accepted", "released"] = "accepted" if verdict == "delivered" else "released"
-    held: list[int] = []
-    for item in unknown:
-        outcome = Outcome(kind=kind, intent=item.intent.id, by="person", reason=reason, written_at=run.now())
-        if run.deliveries.conclude(number, part, item.number, outcome).kind == kind:
-            held.append(item.number)
-        if held and verdict == "delivered":
-            break
-    if not held:
-        raise NothingToResolve(f"Another word on entry {number} part {part} came first", "See: sluice status FILE")
-    step("delivery.resolved", entry=number, part=part, verdict=verdict, ranges=run.ledger.sealed(number).shown)
+    _check_over(run, name, unknown)
+    if unknown and verdict != "drop":
+        held = _conclude(run, name, unknown, "accepted" if verdict == "delivered" else "released", reason)
+    elif verdict == "resend":
+        raise NothingToResolve(f"{name} has no send without a known outcome", _LOOK)
+    else:
+        _check_known(name, unknown)
+        held = [_say(run, name, len(known), verdict, reason)]
+    step("delivery.resolved", **name.fields(held[0]), verdict=verdict)
     return held
 
 
 def readdress(run: Run, number: int, reason: str) -> list[int]:
-    """Let the parts of an entry that Arize refused go to the space of today's settings, and return these parts.
+    """Let the parts of an entry that Arize has not go to the space of today's settings, and return these parts.
 
     Raises:
         NothingToResolve: nothing of the entry waits, or it goes to that space, or a send has no known outcome.
     """
-    item = run.ledger.state.open.get(number)
-    if item is None or item.entry.held:
-        raise NothingToResolve(f"Entry {number} of {run.pipeline.name} waits for no send", "See: sluice status FILE")
     space = run.destination.space
-    aimed = [part for part in range(len(item.entry.parts)) if _aim(run, item, part, space, reason)]
+    entry = _open(run, number).entry
+    aimed = [part for part in range(len(entry.parts)) if _aim(run, PartName.of(number, entry, part), space, reason)]
     if not aimed:
         raise NothingToResolve(
             f"Entry {number} goes to {space} already, or Arize has it", "Fix ARIZE_SPACE_ID, then say it again"
@@ -84,34 +79,91 @@ def readdress(run: Run, number: int, reason: str) -> list[int]:
     return aimed
 
 
-def _aim(run: Run, item: OpenEntry, part: int, space: str, reason: str) -> bool:
-    """Take the next delivery's number for the word on the space; False where there is nothing to say."""
-    known = run.deliveries.of(item.number, part)
-    if any(found.outcome and found.outcome.kind == "accepted" for found in known):
+def _aim(run: Run, name: PartName, space: str, reason: str) -> bool:
+    """Say where a part goes; False where there is nothing to say."""
+    known = run.deliveries.of(name)
+    if end_of(known) or space == (space_of(known) or run.ledger.sealed(name.entry).destination.space):
         return False
-    if space == (space_of(known) or item.entry.destination.space):
-        return False
-    unknown = [found for found in known if found.is_unknown]
-    _check_over(run, item.number, part, unknown)
-    if unknown:
-        raise NothingToResolve(
-            f"Whether Arize took entry {item.number} part {part} is not known",
-            f"First: sluice resolve FILE --entry {item.number} --part {part} delivered|resend --reason …",
-        )
-    word = Intent(run=run.run_id, duration_s=0, space=space, reason=reason, written_at=run.now())
-    if not run.deliveries.intend(item.number, part, len(known), word):
-        raise NothingToResolve(f"Entry {item.number} part {part} was being sent", "Try again")
-    step("delivery.readdressed", entry=item.number, part=part, ranges=item.entry.shown)
-    run.deliveries.conclude(item.number, part, len(known), word_on_space(word, run.now()))
+    unknown = [item for item in known if item.is_unknown]
+    _check_over(run, name, unknown)
+    _check_known(name, unknown)
+    _say(run, name, len(known), "readdress", reason, space=space)
     return True
 
 
-def _check_over(run: Run, number: int, part: int, unknown: Sequence[Delivery]) -> None:
-    if not all(run.deliveries.is_over(number, part, item) for item in unknown):
+def _say(run: Run, name: PartName, number: int, word: Word, reason: str, *, space: str | None = None) -> int:
+    """Take the next delivery's number for a word, so that each send is before it or behind it."""
+    said = Intent(
+        entry_id=name.entry_id,
+        run=run.run_id,
+        duration_s=0,
+        word=word,
+        space=space,
+        reason=reason,
+        written_at=run.now(),
+    )
+    if not run.deliveries.intend(name, number, said):
+        raise NothingToResolve(f"A run was sending {name}", "Try again")
+    step("delivery.said", **name.fields(number), word=word)
+    if outcome := outcome_of_word(said):
+        run.deliveries.conclude(name, number, outcome)
+    return number
+
+
+def _conclude(
+    run: Run, name: PartName, unknown: Sequence[Delivery], kind: Literal["accepted", "released"], reason: str
+) -> list[int]:
+    """End each send without a known outcome, or the first of them where Arize has the rows."""
+    held: list[int] = []
+    for item in unknown:
+        outcome = Outcome(
+            kind=kind,
+            entry_id=name.entry_id,
+            intent=item.intent.id,
+            by="person",
+            reason=reason,
+            written_at=run.now(),
+        )
+        if run.deliveries.conclude(name, item.number, outcome).kind == kind:
+            held.append(item.number)
+        if held and kind == "accepted":
+            break
+    if not held:
+        raise NothingToResolve(f"Another word on {name} came first", _LOOK)
+    return held
+
+
+def _waiting(run: Run, number: int, part: int) -> PartName:
+    entry = _open(run, number).entry
+    if part not in range(len(entry.parts)):
+        raise NothingToResolve(f"Entry {number} has no part {part}; parts: 0 to {len(entry.parts) - 1}", _LOOK)
+    return PartName.of(number, entry, part)
+
+
+def _open(run: Run, number: int) -> OpenEntry:
+    item = run.ledger.state.open.get(number)
+    if item is None or item.entry.held:
+        raise NothingToResolve(f"Entry {number} of {run.pipeline.name} waits for no send", _LOOK)
+    return item
+
+
+def _check_open(name: PartName, known: Sequence[Delivery]) -> None:
+    if end := end_of(known):
+        why = "its rows were dropped" if end.is_dropped else "Arize has it"
+        raise NothingToResolve(f"Nothing to say of {name}: {why} already", _LOOK)
+
+
+def _check_over(run: Run, name: PartName, unknown: Sequence[Delivery]) -> None:
+    if not all(run.deliveries.is_over(name, item) for item in unknown):
         longest = max(item.intent.duration_s for item in unknown)
         raise NothingToResolve(
-            f"A send of entry {number} part {part} may be under way", f"Try again in {longest:g} seconds"
+            f"A send of {name} may be under way", f"Try again in {longest:g} seconds, or run the pipeline, which waits"
         )
+
+
+def _check_known(name: PartName, unknown: Sequence[Delivery]) -> None:
+    if unknown:
+        raise NothingToResolve(f"Whether Arize took {name} is not known", f"First: {words_on(name.entry, name.part)}")
 
 
 def _held(run: Run, number: int) -> OpenEntry:
@@ -119,9 +171,7 @@ def _held(run: Run, number: int) -> OpenEntry:
         if item.number == number:
             return item
     held = ", ".join(str(item.number) for item in run.ledger.state.held) or "none"
-    raise NothingToResolve(
-        f"Entry {number} of {run.pipeline.name} is not held; held: {held}", "See: sluice status FILE"
-    )
+    raise NothingToResolve(f"Entry {number} of {run.pipeline.name} is not held; held: {held}", _LOOK)
 
 
 def _ended(run: Run, held: OpenEntry, purpose: Literal["deliver", "drop"], reason: str) -> entries.Derived:

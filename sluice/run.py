@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
 from sluice.delivery import Deliverer, Rules
-from sluice.errors import START_ANEW, Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
+from sluice.errors import START_ANEW, GroupAhead, Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
-from sluice.ledger.deliveries import Deliveries
+from sluice.ledger.deliveries import Deliveries, PartName
 from sluice.ledger.log import held_error
 from sluice.mirror import Mirror
 from sluice.outlook import Outlook, Standing
 from sluice.pipeline import LoadedPipeline
 from sluice.planning import Plan, remainder
-from sluice.receipts import Answer, PartName, Receipt
+from sluice.receipts import Answer, Receipt
 from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
 from sluice.sealing import Sealing
 from sluice.staging import Staging
 from sluice.steps import step
 from sluice.store import probe
-from sluice.unfinished import reports_of
+from sluice.unfinished import catch_up, reports_of, settle
 
 
 class Run:
@@ -39,10 +38,11 @@ class Run:
         self._loaded = loaded
         self._connections = connections
         self._options = options or RunOptions()
-        self.outlook = Outlook(loaded.pipeline, self.ledger, connections, run_id)
+        self._taken = 0
+        self.deliveries = Deliveries(connections.store, self.ledger.keys)
+        self.outlook = Outlook(loaded.pipeline, self.ledger, self.deliveries, connections, run_id)
         self.staging = Staging(connections.store, self.ledger.keys, connections.scratch)
         self.sealing = Sealing(loaded, connections, self.ledger, self.staging, run_id)
-        self.deliveries = Deliveries(connections.store, self.ledger.keys)
         self.mirror = Mirror(connections.source, loaded.pipeline.source.kafka.group)
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
@@ -71,9 +71,10 @@ class Run:
         try:
             planned = self._planned(unfinished, open_before)
         except SluiceError as problem:
-            if not unfinished:
+            if not unfinished or isinstance(problem, GroupAhead):
                 raise
             # What is sealed needs nothing of Kafka: it is delivered first, whatever became of the topic or the group.
+            # But not where the group says that it was.
             planned = Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=problem)
         if planned.unfinished or planned.plan.windows:
             self._connections.destination.get_ready()
@@ -102,7 +103,7 @@ class Run:
         # which says nothing of what was told.
         offsets = {partition: at.offset for partition, at in standing.committed.items()}
         reports = reports_of(open_before, self.deliveries) if offsets else ()
-        untold = tuple(item for item in reports if item.is_delivered and not item.is_committed(offsets))
+        untold = tuple(item for item in reports if item.is_settled and not item.is_committed(offsets))
         return self._planned_from(standing, (*untold, *unfinished))
 
     def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:
@@ -110,7 +111,14 @@ class Run:
             return Planned(
                 plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=held_error(self.ledger.state)
             )
-        return Planned(plan=self.outlook.plan(standing, self._options), unfinished=unfinished, problem=None)
+        plan = self.outlook.plan(standing, self._options.until, self._windows_left)
+        return Planned(plan=plan, unfinished=unfinished, problem=None)
+
+    @property
+    def _windows_left(self) -> int | None:
+        """How many windows the run may still take, however often it plans; None for any number."""
+        most = self._options.max_windows or self.pipeline.limits.max_windows
+        return None if most is None else most - self._taken
 
     def stage(self, window: Ranges) -> Staged:
         """Read a window, decode, map and validate it, stage its rows, and seal it.
@@ -122,45 +130,39 @@ class Run:
         entry = entries.Window(**self.sealing.entry_from(read))
         step("window.staged", ranges=entry.shown, balance=entry.balance.arithmetic())
         number = self.ledger.seal(entry)
+        self._taken += 1
         step("window.sealed", entry=number, ranges=entry.shown, held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
         return Staged(number=number, entry=entry, left=left, held=self._held(number))
 
-    def deliver(self, name: PartName) -> Receipt:
+    def deliver(self, number: int, part: int) -> Receipt:
         """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
-        entry = self.ledger.sealed(name.entry)
+        entry = self.ledger.sealed(number)
         if entry.staged is None or entry.held:
-            raise LedgerDamaged(f"Entry {name.entry} is held, or has no staged file, and was to be sent")
-        part = entry.parts[name.part]
+            raise LedgerDamaged(f"Entry {number} is held, or has no staged file, and was to be sent")
+        wanted = entry.parts[part]
         file = self.staging.local_copy(entry.staged)
 
         def send(left_s: float, space: str | None) -> Answer:
-            return self._connections.destination.send(file, entry.destination.in_space(space), part, left_s)
+            return self._connections.destination.send(file, entry.destination.in_space(space), wanted, left_s)
 
-        shown = entry.shown
-        receipt = self._deliverer.deliver(replace(name, ranges=shown), part.rows, send)
-        step(
-            "part.delivered",
-            entry=name.entry,
-            part=name.part,
-            rows=receipt.rows,
-            sent_here=receipt.sent,
-            ranges=shown,
-        )
+        name = PartName.of(number, entry, part)
+        receipt = self._deliverer.deliver(name, wanted.rows, send)
+        step("part.delivered", **name.fields(receipt.delivery), rows=receipt.rows, sent_here=receipt.sent)
         return receipt
 
     def commit(self, settled: Sequence[int]) -> Committed:
         """Note settled entries, drive the group to the end of what is contiguous and delivered, and return where it is.
 
         Raises:
-            GroupMoved, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
+            GroupMoved, GroupAhead, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
         """
         for number in settled:
             self._discard(number)
         self.ledger.settle(list(settled))
         self.ledger.checkpoint_if_due()
         partitions = [item for item in self.ledger.state.positions if self.outlook.is_ours(item)]
-        wanted = self.mirror.drive(self.ledger.state, partitions, self.ledger.entry)
+        wanted = self.mirror.drive(self.ledger, partitions, lambda: catch_up(self.ledger, self.deliveries))
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
 
     def record(self, report: RunReport) -> None:
@@ -202,9 +204,7 @@ class Run:
         """Return the entries that wait for delivery, after settling those that turn out to be delivered."""
         if not self.ledger.exists:
             return ()
-        reports = reports_of(self.ledger.state.open, self.deliveries)
-        self.ledger.settle([item.number for item in reports if item.is_delivered])
-        return tuple(item for item in reports if not item.is_delivered and not item.entry.held)
+        return settle(self.ledger, self.deliveries)
 
     def _read(self, window: Ranges) -> list[ReadRange]:
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}

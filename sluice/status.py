@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluice.delivery import waits_for_a_word, words_on
+from sluice.errors import SluiceError
 from sluice.ledger import OpenEntry
-from sluice.ledger.deliveries import Delivery
+from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.log import ways_out
 from sluice.offsets import Partition
 from sluice.outlook import Standing
@@ -17,22 +18,34 @@ from sluice.run import Run
 def status(run: Run) -> dict[str, Any]:
     """Describe ledger, group, lag, retention margin, and what is not delivered, and why. Nothing is written.
 
+    `problem` is what the next run would stop at. Where Kafka itself cannot be asked, `partitions` is empty.
     `lag` is what the group has before it, up to the last stable offset; `in_open_transactions` lies behind that and
     cannot be read yet: where it grows, a producer left a transaction open. `retention_margin`, in offsets, is what
     Kafka still has behind the ledger's position: below 0 that much is gone.
     """
     run.ledger.load()
     run.unfinished()
-    standing = run.outlook.look(write=False)
-    state = run.ledger.state if run.ledger.exists else standing.state
+    standing, problem = _standing(run)
+    state = run.ledger.state if run.ledger.exists else None
     return {
         "pipeline": run.pipeline.name,
-        "ledger": {"id": state.ledger_id, "entries": state.next_number} if run.ledger.exists else None,
+        "ledger": {"id": state.ledger_id, "entries": state.next_number} if state else None,
         "group": run.pipeline.source.kafka.group,
-        "partitions": [_partition(standing, item) for item in standing.partitions],
-        "waiting": [_waiting(run, item) for item in state.open.values()],
+        "problem": problem.as_dict() if problem else None,
+        "partitions": [_partition(standing, item) for item in standing.partitions] if standing else [],
+        "waiting": [_waiting(run, item) for item in state.open.values()] if state else [],
         "may_be_counted_twice": [{"entry": item.entry, "part": item.part} for item in run.deliveries.doubts()],
     }
+
+
+def _standing(run: Run) -> tuple[Standing | None, SluiceError | None]:
+    standing = None
+    try:
+        standing = run.outlook.look(write=False)
+        run.outlook.check(standing)
+    except SluiceError as problem:
+        return standing, problem
+    return standing, None
 
 
 def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
@@ -53,7 +66,8 @@ def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
 
 
 def _waiting(run: Run, item: OpenEntry) -> dict[str, Any]:
-    parts = [run.deliveries.of(item.number, part) for part in range(len(item.entry.parts))]
+    names = [PartName.of(item.number, item.entry, part) for part in range(len(item.entry.parts))]
+    parts = [run.deliveries.of(name) for name in names]
     return {
         "entry": item.number,
         "ranges": [str(found.range) for found in item.entry.ranges],
@@ -79,9 +93,9 @@ def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:
     last = deliveries[-1] if deliveries else None
     if last is None:
         return {"deliveries": 0, "last": "not sent yet"}
-    if last.is_unknown:
+    if last.outcome is None:
         why = last.note.reason if last.note else "its sender died, or is still sending"
         return {"deliveries": len(deliveries), "last": f"no known outcome: {why}"}
-    if last.outcome is None:
+    if last.intent.word == "readdress":
         return {"deliveries": len(deliveries), "last": f"not sent yet; goes to {last.intent.space}"}
     return {"deliveries": len(deliveries), "last": f"{last.outcome.kind}: {last.outcome.reason}".rstrip(": ")}

@@ -97,7 +97,8 @@ def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
 
 def _receipt_text(receipt: Receipt) -> str:
     doubt = f", may be counted {receipt.unknown + 1} times" if receipt.unknown else ""
-    return f"part {receipt.part}: delivery {receipt.delivery}, {receipt.rows} rows{doubt}"
+    rows = f"{receipt.dropped} rows dropped" if receipt.dropped else f"{receipt.rows} rows"
+    return f"part {receipt.part}: delivery {receipt.delivery}, {rows}{doubt}"
 
 
 def _file_columns(staged: StagedFile | None) -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from prefect.tasks import Task, exponential_backoff
 from sluice.errors import LedgerMoved, SluiceError
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger.entries import parse_ranges
-from sluice.receipts import PartName, Receipt
+from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
 from sluice.run import Run
 from tasks.artifacts import name_run, publish_plan, publish_report
@@ -60,7 +60,7 @@ def stage_window(run_id: str, ranges: Sequence[str]) -> Staged:
 @task(**_PLAIN, task_run_name="deliver entry {entry} part {part}")
 def deliver_part(run_id: str, entry: int, part: int) -> Receipt:
     """Deliver a part. Prefect retries nothing here: only the library knows what became of a send."""
-    return open_run(run_id).deliver(PartName(entry=entry, part=part))
+    return open_run(run_id).deliver(entry, part)
 
 
 @task(**_PLAIN, task_run_name="commit")
@@ -90,8 +90,8 @@ class TaskVerbs:
     def stage(self, window: Ranges) -> Staged:
         return stage_window(self._run.run_id, [str(item) for item in window])
 
-    def deliver(self, name: PartName) -> Receipt:
-        return deliver_part(self._run.run_id, name.entry, name.part)
+    def deliver(self, number: int, part: int) -> Receipt:
+        return deliver_part(self._run.run_id, number, part)
 
     def commit(self, settled: Sequence[int]) -> Committed:
         return commit_group(self._run.run_id, list(settled))

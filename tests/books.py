@@ -9,7 +9,7 @@ from itertools import combinations, count, pairwise, takewhile
 
 import polars as pl
 
-from sluice.ledger.deliveries import Intent, Outcome
+from sluice.ledger.deliveries import Intent, Outcome, outcome_of_word
 from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, StagedFile, Window, decode
 from sluice.ledger.keys import Keys
 from sluice.offsets import GroupOffset, OffsetRange, Partition
@@ -101,27 +101,28 @@ class Books:
 
     def outcome(self, part: Part, number: int) -> Outcome | None:
         data = self._store.objects.get(self._keys.delivery(*part, number, "outcome"))
-        return Outcome.model_validate_json(data) if data else None
+        return Outcome.model_validate_json(data) if data else outcome_of_word(self.intents(part)[number])
 
     def outcomes(self, part: Part) -> list[Outcome | None]:
-        """Return how each send of the part ended; what a person said of its space was no send."""
-        sends = (number for number, intent in enumerate(self.intents(part)) if not intent.space)
+        """Return how each send of the part ended; a person's word was no send."""
+        sends = (number for number, intent in enumerate(self.intents(part)) if not intent.word)
         return [self.outcome(part, number) for number in sends]
 
-    def refused(self) -> list[int]:
-        """Return the entries that wait with a part that Arize refused."""
-        waiting = (part for part in self.parts() if not self.is_accepted(part))
-        return [number for number, part in waiting if "refused" in self.kinds((number, part))]
+    def ends(self, part: Part) -> list[Outcome]:
+        """Return what settles the part."""
+        said = (self.outcome(part, number) for number in range(len(self.intents(part))))
+        return [outcome for outcome in said if outcome and outcome.kind in ("accepted", "dropped")]
 
-    def kinds(self, part: Part) -> list[str]:
-        return [outcome.kind if outcome else "" for outcome in self.outcomes(part)]
+    def waiting(self) -> list[Part]:
+        return [part for part in self.parts() if not self.ends(part)]
 
-    def is_accepted(self, part: Part) -> bool:
-        return any(outcome and outcome.kind == "accepted" for outcome in self.outcomes(part))
+    def refused(self) -> list[Part]:
+        """Return the parts that wait and that Arize refused."""
+        return [part for part in self.waiting() if any(said and said.kind == "refused" for said in self.outcomes(part))]
 
     def unknown(self) -> list[Part]:
         """Return the parts that wait for what a person says of their sends."""
-        return [part for part in self.parts() if not self.is_accepted(part) and None in self.outcomes(part)]
+        return [part for part in self.waiting() if None in self.outcomes(part)]
 
     def held(self) -> list[int]:
         """Return the entries that wait for a person's word on their records."""
@@ -130,14 +131,14 @@ class Books:
         return [n for n, entry in numbered if isinstance(entry, Sealed) and entry.held and n not in ended]
 
     def is_done(self, number: int) -> bool:
-        """Whether all that is to be sent of an entry was accepted; of a held one, whether what ended it is done."""
+        """Whether all that is to be sent of an entry is settled; of a held one, whether what ended it is done."""
         entry = self.entries[number]
         assert isinstance(entry, Sealed)
         if entry.held:
             ends = [n for n, other in enumerate(self.entries) if isinstance(other, Derived) and other.origin == number]
             assert len(ends) <= 1
             return bool(ends) and self.is_done(ends[0])
-        return all(self.is_accepted((number, part)) for part in range(len(entry.parts)))
+        return all(self.ends((number, part)) for part in range(len(entry.parts)))
 
     def check_commit(self, offsets: Sequence[GroupOffset]) -> None:
         """The group never goes past an offset that is not delivered: it stands where entries end, all done below it."""
@@ -164,7 +165,7 @@ class Books:
         sealed = self.entries[entry]
         assert isinstance(sealed, Sealed)
         named = [intent.space for intent in before if intent.space]
-        return None if own.space else [sealed.destination.space, *named][-1]
+        return None if own.word else [sealed.destination.space, *named][-1]
 
     def check_deliveries(self) -> None:
         for part in self.parts():
@@ -184,6 +185,8 @@ class Books:
         at = {write.key: (place, write.at_s) for place, write in enumerate(self._store.writes)}
         intents = self.intents(part)
         for number, other in combinations(range(len(intents)), 2):
+            if intents[number].word:
+                continue  # it sends nothing, and what it came to stands in it
             place, at_s = at[self._keys.delivery(*part, other, "intent")]
             over_s = at[self._keys.delivery(*part, number, "intent")][1] + intents[number].duration_s
             words = [at.get(self._keys.delivery(*part, number, what), NEVER) for what in ("outcome", "note")]
@@ -209,9 +212,9 @@ class Books:
 
     def check_all_is_delivered(self) -> None:
         for part in self.parts():
-            said = [item for item in self.outcomes(part) if item and item.kind == "accepted"]
-            assert said, f"part {part} was never accepted"
-            assert self.arrivals(part) or said[0].by == "person"
+            ends = self.ends(part)
+            assert ends, f"part {part} was never settled"
+            assert self.arrivals(part) or ends[0].by == "person"
         for number, entry in enumerate(self.entries):
             assert not isinstance(entry, Sealed) or self.is_done(number)
         arrived = Counter(place for _, places in self._arize.arrived for place in set(places))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sluice.connections import RunOptions
 from sluice.ingest import ingest
+from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.entries import Derived, Entry, Sealed
 from sluice.offsets import Partition
 from sluice.pipeline import LoadedPipeline
@@ -65,8 +66,14 @@ class Desk:
         assert isinstance(found, Derived)
         return found
 
+    def name(self, entry: int, part: int = 0) -> PartName:
+        return PartName.of(entry, self.person().ledger.sealed(entry), part)
+
+    def known(self, entry: int, part: int = 0) -> tuple[Delivery, ...]:
+        return self.person().deliveries.of(self.name(entry, part))
+
     def outcomes(self, entry: int, part: int = 0) -> list[str]:
-        known = self.person().deliveries.of(entry, part)
+        known = self.known(entry, part)
         return [item.outcome.kind if item.outcome else "" for item in known]
 
     @property

@@ -34,12 +34,13 @@ class Write:
 class MemoryStore:
     """Objects in memory.
 
-    Its clock shows whole seconds and runs an hour ahead of everybody else's. Leaves out: authentication, missing
+    Its clock shows whole seconds and runs ahead of everybody else's. Leaves out: authentication, missing
     buckets, checksums, paging, a listing that is older than a write.
 
     Attributes:
         faults: by the name of a process, what happens to its next write: `before` fails without it, `after` fails
             although it was written, as a connection that breaks during the answer does.
+        ahead_s: so far its clock runs ahead.
     """
 
     clock_error_s = 2.0
@@ -51,6 +52,7 @@ class MemoryStore:
         self.listed: list[str] = []
         self._world = world
         self._modified: dict[str, float] = {}
+        self.ahead_s = 3600.0
 
     def put_once(self, key: str, data: bytes) -> bytes:
         pause(f"put {key}")
@@ -97,7 +99,7 @@ class MemoryStore:
         self.objects.pop(key, None)
 
     def now_s(self) -> float:
-        return float(int(self._world.now_s + 3600))
+        return float(int(self._world.now_s + self.ahead_s))
 
     @property
     def _who(self) -> str:
@@ -291,7 +293,7 @@ source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-f
 map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: model}}
 arize: {{model: {model}, type: binary_classification}}
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
-policies: {{on_expired: record, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
+policies: {{on_expired: {on_expired}, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
 """
 
 
@@ -303,10 +305,17 @@ def pipeline_file(
     model: str = "delay",
     on_ambiguous: str = "resend",
     share: str = "50%",
+    on_expired: str = "record",
 ) -> LoadedPipeline:
     """A small pipeline: four records a window, held from three rejected of four on."""
     text = _FILE.format(
-        topics=topics, partitions=partitions, start=start, model=model, on_ambiguous=on_ambiguous, share=share
+        topics=topics,
+        partitions=partitions,
+        start=start,
+        model=model,
+        on_ambiguous=on_ambiguous,
+        share=share,
+        on_expired=on_expired,
     ).encode()
     pipeline = parse_pipeline(text, "flights.yaml")
     return LoadedPipeline(pipeline=pipeline, text=text, sha256=f"{hash(text):x}", path=Path("flights.yaml"))

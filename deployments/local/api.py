@@ -29,18 +29,8 @@ class PrefectApi:
         """Create a run of a deployment now, with variables for its process, and return its id."""
         job = {"job_variables": {"env": variables}} if variables else {}
         body = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}, **job}
-        answers: list[dict[str, Any]] = []
-
-        def created() -> bool:
-            try:
-                answers.append(self.ask("POST", f"/deployments/{deployment_id}/create_flow_run", body))
-            except HTTPError as error:  # SQLite is busy now and then, right after the start
-                if error.code != 503:
-                    raise
-            return bool(answers)
-
-        wait_until(created, 30, "Prefect to take a run")
-        return str(answers[0]["id"])
+        created = self.ask("POST", f"/deployments/{deployment_id}/create_flow_run", body)
+        return str(created["id"])
 
     def run(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
@@ -93,9 +83,21 @@ class PrefectApi:
         return found
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask, and again where SQLite is busy, as Prefect's own client does: a 503 has changed nothing."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.loads(answer.read() or "null")
+        answers: list[Any] = []
+
+        def answered() -> bool:
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    answers.append(json.loads(answer.read() or "null"))
+            except HTTPError as error:
+                if error.code != 503:
+                    raise
+            return bool(answers)
+
+        wait_until(answered, 30, f"Prefect to answer {method} {path}")
+        return answers[0]

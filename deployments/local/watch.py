@@ -63,9 +63,9 @@ class LedgerWatch:
             self.look()
 
     def _say_delivered(self) -> None:
-        accepted = self._deliveries.accepted(self._waiting)
+        ends = self._deliveries.ends({number: entry.id for number, entry in self._waiting.items()})
         for number, entry in list(self._waiting.items()):
-            if len(accepted[number]) == len(entry.parts):
-                rows = sum(at.outcome.rows or 0 for at in accepted[number].values())
+            if len(ends[number]) == len(entry.parts):
+                rows = sum(end.outcome.rows or 0 for end in ends[number].values())
                 self._say(f"entry {number:>3}  {entry.balance.arithmetic()}  →  {rows:,} accepted")
                 del self._waiting[number]

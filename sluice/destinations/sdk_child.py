@@ -51,7 +51,7 @@ class Child:
     def ask(self, order: Mapping[str, Any], deadline: float) -> Outcome | None:
         """Hand over an order and wait for its outcome; None if the deadline or the child's end comes first."""
         self._begun = False
-        self._tell({**order, "timeout_s": deadline - elapsed_s()})
+        self._tell({**order, "deadline_s": deadline})
         return self._answer(deadline)
 
     def kill(self) -> None:

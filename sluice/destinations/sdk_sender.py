@@ -55,35 +55,35 @@ def main() -> None:
     """Send what is ordered until stdin ends, or the parent does."""
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever anybody prints must not end up between the answers
-    orders: queue.Queue[tuple[float, Message]] = queue.Queue()
+    orders: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_take_orders, args=(orders, os.getppid()), daemon=True).start()
     with contextlib.suppress(Exception):
         _warm_up()  # what fails here fails again in a send, and is told there
     wire = Wire(lambda message: _write_line(answers, message))
     sys.addaudithook(wire)
-    _, connection = orders.get()
+    connection = orders.get()
     while True:
-        arrived, order = orders.get()
-        deadline = arrived + order["timeout_s"]
-        wire.expect(deadline=deadline)
-        _write_line(answers, asdict(send(connection, order, wire, deadline=deadline)))
+        order = orders.get()
+        wire.expect(deadline=order["deadline_s"])
+        _write_line(answers, asdict(send(connection, order, wire)))
 
 
-def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire, *, deadline: float) -> Outcome:
-    """Send the rows of one part and say what became of it; every exception is an outcome."""
+def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire) -> Outcome:
+    """Send the rows of one part and say what became of it; every exception is an outcome.
+
+    The order's deadline is on the clock of `elapsed_s`, which all processes of a machine share.
+    """
     columns: Sequence[str] = ()
     try:
         frame, arguments = read_part(order["file"], order["version"], rows=order["rows"])
         columns = list(frame.columns)
-        status = _log(connection, order, frame, arguments, deadline)
+        status = _log(connection, order, frame, arguments)
     except Exception as error:  # noqa: BLE001 - the SDK's documented exceptions are not all that it raises
         return outcome_of(error, begun=wire.begun, columns=columns)
     return Outcome(kind="accepted", status=status, rows=len(frame))
 
 
-def _log(
-    connection: Mapping[str, Any], order: Mapping[str, Any], frame: Any, arguments: Mapping[str, Any], deadline: float
-) -> int:
+def _log(connection: Mapping[str, Any], order: Mapping[str, Any], frame: Any, arguments: Mapping[str, Any]) -> int:
     import requests
     from arize import ArizeClient
     from arize.ml.types import Environments, ModelTypes, Schema
@@ -100,7 +100,7 @@ def _log(
         environment=Environments[order["environment"].upper()],
         model_version=order["version"],
         validate=VALIDATE,
-        timeout=max(deadline - elapsed_s(), 0.001),  # of each wait on the socket; the parent holds the total
+        timeout=max(order["deadline_s"] - elapsed_s(), 0.001),  # of each wait on the socket; the parent holds the total
         tmp_dir=connection["directory"],
     )
     return response.status_code
@@ -109,7 +109,7 @@ def _log(
 _ENDPOINT = ("api_key", "api_host", "api_port", "api_scheme")
 
 
-def _take_orders(orders: queue.Queue[tuple[float, Message]], parent: int) -> None:
+def _take_orders(orders: queue.Queue[Message], parent: int) -> None:
     """Queue the lines of stdin, and end this process, whatever it is at, as soon as the parent is gone.
 
     A process forked off the parent may hold a copy of our stdin open, so the parent's id is looked at too. The kernel's
@@ -125,7 +125,7 @@ def _take_orders(orders: queue.Queue[tuple[float, Message]], parent: int) -> Non
         for line in lines:
             message = json.loads(line)
             directory = message.get("directory", directory)
-            orders.put((elapsed_s(), message))
+            orders.put(message)
     shutil.rmtree(directory, ignore_errors=True)  # rows on their way lie there
     os._exit(0)
 

@@ -1,22 +1,54 @@
-"""The tries to send a part, beside its entry: an intent before each send, then its outcome, if it has a known one."""
+"""The tries to send a part, beside its entry: an intent before each send, then its outcome, if it has a known one.
+
+Each object names the entry by its id, too: a number is taken anew where a restored backup lacks the newest entries.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from sluice.errors import LedgerDamaged
-from sluice.ledger.entries import checked, encode
+from sluice.errors import RESTORED, LedgerDamaged
+from sluice.ledger.entries import Sealed, checked, encode
 from sluice.ledger.keys import Keys
 from sluice.store import Store
 
 _READERS = 8
+
+Word = Literal["delivered", "drop", "readdress"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartName:
+    """A part of an entry; `str()` is `entry 12 part 0`.
+
+    Attributes:
+        entry: the entry's number.
+        entry_id: its id: another entry may have had that number, in a ledger that was restored.
+        ranges: of the entry, for the log.
+    """
+
+    entry: int
+    part: int
+    entry_id: str
+    ranges: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, number: int, entry: Sealed, part: int) -> PartName:
+        return cls(entry=number, part=part, entry_id=entry.id, ranges=entry.shown)
+
+    def __str__(self) -> str:
+        return f"entry {self.entry} part {self.part}"
+
+    def fields(self, delivery: int) -> dict[str, object]:
+        """The fields of a log line on one of its deliveries."""
+        return {"entry": self.entry, "part": self.part, "delivery": delivery, "ranges": self.ranges}
 
 
 class _Object(BaseModel):
@@ -27,36 +59,42 @@ class _Object(BaseModel):
 
 
 class Intent(_Object):
-    """Written before a send; or, with a space, a person's word that sends nothing.
+    """Written before a send; or a person's word on the part, which sends nothing.
 
-    The word takes a delivery's number, so that each send is either before it or behind it.
+    A word takes a delivery's number, so that each send is either before it or behind it.
 
     Attributes:
+        entry_id: the id of the entry.
         duration_s: from when the intent was written, on the store's clock; the send is over by then, whatever happens.
         resends: how many sends without a known outcome were before it, since a person last gave a word on the part.
+        word: what a person says: Arize has the rows; let go of them; send them to `space`. None in a send.
         space: where later deliveries of the part go, in place of the space that the entry names.
         reason: why, in the person's words.
     """
 
     kind: Literal["intent"] = "intent"
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    entry_id: str
     run: str
     duration_s: float
     resends: int = 0
+    word: Word | None = None
     space: str | None = None
     reason: str = ""
 
 
 class Outcome(_Object):
-    """How a send ended, where that is known. `released` is a person's word: send again.
+    """How a send ended, where that is known; `released` (send again) and `dropped` (send no more) are a person's words.
 
     Attributes:
+        entry_id: the id of the entry.
         intent: the id of the intent.
         rows: that the destination took; None unless accepted.
         reason: words of the destination or of a person; no value of a record.
     """
 
-    kind: Literal["accepted", "refused", "released"]
+    kind: Literal["accepted", "refused", "released", "dropped"]
+    entry_id: str
     intent: str
     by: Literal["sender", "person"] = "sender"
     status: int | None = None
@@ -69,9 +107,25 @@ def space_of(known: Sequence[Delivery]) -> str | None:
     return next((item.intent.space for item in reversed(known) if item.intent.space), None)
 
 
-def word_on_space(intent: Intent, written_at: str) -> Outcome:
-    """Return the outcome of an intent that sends nothing."""
-    return Outcome(kind="released", intent=intent.id, by="person", reason=intent.reason, written_at=written_at)
+_SAID: Final[dict[Word, Literal["accepted", "dropped", "released"]]] = {
+    "delivered": "accepted",
+    "drop": "dropped",
+    "readdress": "released",
+}
+
+
+def outcome_of_word(intent: Intent) -> Outcome | None:
+    """Return what a person's word comes to, whether it is written down already or not; None of a send."""
+    if intent.word is None:
+        return None
+    return Outcome(
+        kind=_SAID[intent.word],
+        entry_id=intent.entry_id,
+        intent=intent.id,
+        by="person",
+        reason=intent.reason,
+        written_at=intent.written_at,
+    )
 
 
 class Note(_Object):
@@ -97,8 +151,8 @@ class Doubt(_Object):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The accepted delivery of a part.
+class End:
+    """The delivery that settles a part: it was accepted, or a person let go of its rows.
 
     Attributes:
         unknown: how many other deliveries of the part have no known outcome.
@@ -107,6 +161,10 @@ class Accepted:
     number: int
     outcome: Outcome
     unknown: int
+
+    @property
+    def is_dropped(self) -> bool:
+        return self.outcome.kind == "dropped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +179,25 @@ class Delivery:
     @property
     def is_unknown(self) -> bool:
         """Whether this was a send, and what became of it is not known."""
-        return self.outcome is None and self.intent.space is None
+        return self.outcome is None
 
 
 _INTENT: TypeAdapter[Intent] = TypeAdapter(Intent)
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 _NOTE: TypeAdapter[Note] = TypeAdapter(Note)
 _DOUBT: TypeAdapter[Doubt] = TypeAdapter(Doubt)
+
+
+def end_of(known: Sequence[Delivery]) -> End | None:
+    """Return what settles a part, if anything does."""
+    unknown = sum(item.is_unknown for item in known)
+    return _end_among(End(number=item.number, outcome=item.outcome, unknown=unknown) for item in known if item.outcome)
+
+
+def _end_among(outcomes: Iterable[End]) -> End | None:
+    """Return the first acceptance, and only where there is none a person's word to let go."""
+    ends = [item for item in outcomes if item.outcome.kind in ("accepted", "dropped")]
+    return min(ends, key=lambda end: end.is_dropped, default=None)
 
 
 def _is_whole(found: set[tuple[int, str]]) -> bool:
@@ -143,55 +213,72 @@ class Deliveries:
         self._store = store
         self._keys = keys
 
-    def of(self, entry: int, part: int) -> tuple[Delivery, ...]:
-        prefix = f"{self._keys.deliveries_of(entry)}{part:04}/"
+    def of(self, name: PartName) -> tuple[Delivery, ...]:
+        prefix = f"{self._keys.deliveries_of(name.entry)}{name.part:04}/"
         found = self._numbers(prefix)
         if not _is_whole(found):  # a listing that is made while others write may show a name and not the one before it
             found = self._numbers(prefix)
         if not _is_whole(found):
             raise LedgerDamaged(f"An intent is missing among {prefix}", "Bring it back from a backup or a version")
-        return tuple(self._delivery(entry, part, n, found) for n, what in sorted(found) if what == "intent")
+        return tuple(self._delivery(name, n, found) for n, what in sorted(found) if what == "intent")
 
     def _numbers(self, prefix: str) -> set[tuple[int, str]]:
         return {self._keys.delivery_numbers(key)[2:] for key in self._store.keys(prefix)}
 
-    def intend(self, entry: int, part: int, number: int, intent: Intent) -> bool:
+    def intend(self, name: PartName, number: int, intent: Intent) -> bool:
         """Write an intent; False where another run took the number."""
         data = encode(intent)
-        return self._store.put_once(self._keys.delivery(entry, part, number, "intent"), data) == data
+        return self._store.put_once(self._key(name, number, "intent"), data) == data
 
-    def conclude(self, entry: int, part: int, number: int, outcome: Outcome) -> Outcome:
+    def conclude(self, name: PartName, number: int, outcome: Outcome) -> Outcome:
         """Write an outcome and return the one that holds: a person's word may have come first."""
-        key = self._keys.delivery(entry, part, number, "outcome")
+        key = self._key(name, number, "outcome")
         return checked(key, self._store.put_once(key, encode(outcome)), _OUTCOME)
 
-    def leave_note(self, entry: int, part: int, number: int, note: Note) -> None:
-        self._store.put_once(self._keys.delivery(entry, part, number, "note"), encode(note))
+    def leave_note(self, name: PartName, number: int, note: Note) -> None:
+        self._store.put_once(self._key(name, number, "note"), encode(note))
 
-    def is_over(self, entry: int, part: int, delivery: Delivery) -> bool:
+    def is_over(self, name: PartName, delivery: Delivery) -> bool:
         """Whether the sender cannot be sending any more, by the store's clock."""
         if delivery.note is not None or delivery.outcome is not None:
             return True
-        written = self._store.stat(self._keys.delivery(entry, part, delivery.number, "intent"))
+        written = self._store.stat(self._key(name, delivery.number, "intent"))
         if written is None:
             return True
         return self._store.now_s() > written.modified_s + delivery.intent.duration_s + self._store.clock_error_s
 
-    def accepted(self, entries: Iterable[int]) -> dict[int, dict[int, Accepted]]:
-        """Return the accepted delivery of each part of these entries that has one: by entry, then part."""
-        wanted = sorted(set(entries))
+    @property
+    def clock_error_s(self) -> float:
+        """How far two readings of the store's clock may be off."""
+        return self._store.clock_error_s
+
+    def ends(self, ids: Mapping[int, str]) -> dict[int, dict[int, End]]:
+        """Return what settles each part of these entries, where anything does: by entry, then part.
+
+        Args:
+            ids: of the entries, by number.
+
+        Raises:
+            LedgerDamaged: an outcome is of another entry that had the number.
+        """
+        wanted = sorted(ids)
         if not wanted:
             return {}
         listed = list(self._listed(wanted))
         keys = [key for key in listed if key.endswith(".outcome.json")]
         unknown = Counter(self._keys.delivery_numbers(key)[:2] for key in listed if key.endswith(".intent.json"))
         unknown.subtract(self._keys.delivery_numbers(key)[:2] for key in keys)
-        found: dict[int, dict[int, Accepted]] = {number: {} for number in wanted}
+        outcomes: dict[tuple[int, int], list[End]] = {}
         with ThreadPoolExecutor(_READERS) as readers:
             for key, outcome in zip(keys, readers.map(self._outcome, keys), strict=True):
                 entry, part, number, _ = self._keys.delivery_numbers(key)
-                if outcome is not None and outcome.kind == "accepted":
-                    found[entry][part] = Accepted(number=number, outcome=outcome, unknown=unknown[entry, part])
+                _check_entry(key, outcome.entry_id, ids[entry])
+                seen = End(number=number, outcome=outcome, unknown=unknown[entry, part])
+                outcomes.setdefault((entry, part), []).append(seen)
+        found: dict[int, dict[int, End]] = {number: {} for number in wanted}
+        for (entry, part), said in outcomes.items():
+            if end := _end_among(said):
+                found[entry][part] = end
         return found
 
     def doubt(self, doubt: Doubt) -> None:
@@ -215,19 +302,30 @@ class Deliveries:
             if entry in among:
                 yield key
 
-    def _delivery(self, entry: int, part: int, number: int, found: set[tuple[int, str]]) -> Delivery:
+    def _key(self, name: PartName, number: int, what: str) -> str:
+        return self._keys.delivery(name.entry, name.part, number, what)
+
+    def _delivery(self, name: PartName, number: int, found: set[tuple[int, str]]) -> Delivery:
         def stored(what: str) -> tuple[str, bytes | None]:
-            key = self._keys.delivery(entry, part, number, what)
+            key = self._key(name, number, what)
             return key, self._store.read(key) if (number, what) in found else None
 
-        (intent_key, intent), (outcome_key, outcome), (note_key, note) = map(stored, ("intent", "outcome", "note"))
+        (intent_key, data), (outcome_key, outcome), (note_key, note) = map(stored, ("intent", "outcome", "note"))
+        intent = checked(intent_key, data or b"", _INTENT)
+        _check_entry(intent_key, intent.entry_id, name.entry_id)
         return Delivery(
             number=number,
-            intent=checked(intent_key, intent or b"", _INTENT),
-            outcome=checked(outcome_key, outcome, _OUTCOME) if outcome else None,
+            intent=intent,
+            outcome=checked(outcome_key, outcome, _OUTCOME) if outcome else outcome_of_word(intent),
             note=checked(note_key, note, _NOTE) if note else None,
         )
 
-    def _outcome(self, key: str) -> Outcome | None:
-        data = self._store.read(key)
-        return checked(key, data, _OUTCOME) if data else None
+    def _outcome(self, key: str) -> Outcome:
+        return checked(key, self._store.read(key) or b"", _OUTCOME)
+
+
+def _check_entry(key: str, found: str, entry_id: str) -> None:
+    if found != entry_id:
+        raise LedgerDamaged(
+            f"{key} is of another entry ({found}) than the one that has the number now ({entry_id})", RESTORED
+        )

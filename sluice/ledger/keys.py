@@ -42,6 +42,10 @@ class Keys:
         """The folder of an entry's deliveries, or of a claim's slot's: each slot has its own parts."""
         return f"{self.deliveries}{entry:012}/" if slot is None else f"{self.deliveries}{entry:012}-{slot:08}/"
 
+    def before_deliveries(self, entry: int) -> str:
+        """What lists before the deliveries of an entry, its slots', and all behind them."""
+        return f"{self.deliveries}{entry:012}"
+
     def delivery(self, entry: int, part: int, number: int, what: str) -> str:
         return f"{self.deliveries_of(entry)}{part:04}/{number:04}.{what}.json"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from sluice.errors import LedgerDamaged, LedgerMoved, WindowHeld
+from sluice.errors import RESTORED, LedgerDamaged, LedgerMoved, WindowHeld
 from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
 from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, Window, decode, encode
 from sluice.ledger.keys import Keys
@@ -36,13 +36,23 @@ class Ledger:
             raise LookupError("this ledger has no genesis yet")
         return self._state
 
+    @property
+    def next_number(self) -> int:
+        """The number behind the last known entry; 0 where there is none."""
+        return self._state.next_number if self._state is not None else 0
+
     def load(self) -> Ledger:
-        """Read the newest checkpoint and the entries behind it."""
+        """Read the newest checkpoint and the entries behind it.
+
+        Raises:
+            LedgerDamaged, LedgerOfAnotherVersion: see there.
+        """
         newest = next(iter(self._store.keys(self.keys.checkpoints)), None)
         if newest is not None:
             checkpoint = decode_checkpoint(newest, self._present(newest))
             self._state, self._checkpointed = as_state(checkpoint, self.entry), checkpoint.next_number
         self.refresh()
+        self._check_deliveries()
         return self
 
     def refresh(self) -> None:
@@ -137,6 +147,17 @@ class Ledger:
             raise held_error(state)
         return state.continues(window)
 
+    def _check_deliveries(self) -> None:
+        """Check that no delivery names an entry that is not there: its number must not be given to another one."""
+        while delivery := self._delivery_behind():
+            known = self.next_number
+            self.refresh()  # sealed and sent since, it may be
+            if self.next_number == known:
+                raise LedgerDamaged(f"{delivery} is there, and its entry is not", RESTORED)
+
+    def _delivery_behind(self) -> str | None:
+        return next(iter(self._store.keys(self.keys.deliveries, self.keys.before_deliveries(self.next_number))), None)
+
     def _take(self, number: int, entry: Entry) -> None:
         if self._state is not None:
             self._state = fold(self._state, entry)
@@ -146,7 +167,7 @@ class Ledger:
             raise LedgerDamaged(f"The ledger's first entry {self.keys.entry(number)} is no genesis")
 
     def _tail(self) -> Iterator[tuple[int, Entry]]:
-        expected = self._state.next_number if self._state is not None else 0
+        expected = self.next_number
         after = self.keys.entry(expected - 1) if expected else ""
         listed = [self.keys.entry_number(key) for key in self._store.keys(self.keys.entries, after)]
         # A listing says how far the log goes, not what is in it: a directory that is written to while it is read may

@@ -23,6 +23,7 @@ import pytest
 from deployments.local.arize import ArizeStandIn, running_arize
 from deployments.local.ports import free_port
 from deployments.local.processes import wait_until
+from sluice.clock import elapsed_s
 from sluice.destinations.sdk import Outcome, SdkDestination, Target
 from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
@@ -227,6 +228,24 @@ def test_a_time_limit_that_ends_before_the_rows_go_out_is_a_refusal(arize: Arize
             assert (outcome.kind, outcome.retry) == ("refused", True)
             assert "nothing was sent" in outcome.reason
     assert sending.calls() == []
+
+
+@pytest.mark.parametrize(("left_s", "kind"), [(2.5, "unknown"), (-1, "refused")])
+def test_a_sender_keeps_the_time_limit_though_its_parent_sleeps_through_it(
+    warm: Sending, staged: Path, monkeypatch: pytest.MonkeyPatch, left_s: float, kind: str
+) -> None:
+    warm.fault("hang")
+    late = elapsed_s() - ENOUGH_S
+    monkeypatch.setattr("sluice.destinations.sdk.elapsed_s", lambda: late + left_s)
+    monkeypatch.setattr("sluice.destinations.sdk_child.elapsed_s", lambda: late)
+    child = warm.destination._senders[0]._child
+    assert child is not None
+    try:
+        outcome = warm.send(staged)
+    finally:
+        warm.arize.clear_faults()
+    assert (outcome.kind, len(warm.calls())) == (kind, kind == "unknown"), outcome
+    assert child.alive, "nobody had to kill it"
 
 
 def test_a_send_that_finds_no_sender_free_in_time_is_refused(warm: Sending, staged: Path) -> None:

@@ -7,25 +7,32 @@ on the directory and on SeaweedFS alone.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from urllib3 import HTTPResponse
 
 from deployments.local.ports import LOOPBACK, free_port
 from sluice.errors import BucketMissing, StoreIgnoresConditions, StoreRefused, StoreUnavailable, WrongSettings
 from sluice.ledger import Ledger
+from sluice.ledger.deliveries import Deliveries, Delivery, Intent, PartName
+from sluice.ledger.keys import Keys
 from sluice.store import Store, probe
 from sluice.stores.directory import DirectoryStore
 from sluice.stores.opening import open_store
 from sluice.stores.s3 import S3Store
-from tests.parts import genesis, window
+from tests.parts import WRITTEN, genesis, window
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -226,6 +233,35 @@ def test_the_stores_clock_and_its_time_stamps_agree_within_the_stated_error(stor
     assert before <= after
 
 
+@pytest.mark.parametrize(("kind", "grain_s"), [("directory", 1), ("moto", 2), ("seaweedfs", 2)])
+def test_a_send_may_be_under_way_until_the_error_of_the_stores_clock_has_passed_too(
+    kind: str, grain_s: int, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make(kind, request, tmp_path)
+    deliveries, intent = Deliveries(store, Keys("flights")), Intent(**WRITTEN, entry_id="id", duration_s=10)
+    name = PartName(entry=7, part=0, entry_id="id")
+    deliveries.intend(name, 0, intent)
+    delivery = Delivery(number=0, intent=intent, outcome=None, note=None)
+    written = store.stat(Keys("flights").delivery(7, 0, 0, "intent"))
+    assert written is not None
+    for late_s, is_over in ((10 + grain_s, False), (10 + grain_s + 0.1, True)):
+        monkeypatch.setattr(store, "now_s", lambda at=written.modified_s + late_s: at)
+        assert deliveries.is_over(name, delivery) is is_over
+
+
+def test_the_clock_of_a_directory_is_the_one_that_stamps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = 4_000_000_000.0
+
+    def touch_on_a_server_whose_clock_is_wrong(file: Path) -> None:
+        file.write_bytes(b"")
+        os.utime(file, (ahead, ahead))
+
+    monkeypatch.setattr("pathlib.Path.touch", touch_on_a_server_whose_clock_is_wrong)
+    assert DirectoryStore(tmp_path / "store").now_s() == ahead
+
+
 def test_writing_again_in_vain_does_not_touch_the_time_stamp(store: Store) -> None:
     store.put_once("a/b", b"one")
     first = store.stat("a/b")
@@ -305,6 +341,37 @@ def test_a_file_that_changed_on_its_way_is_not_taken(seaweedfs: SeaweedFS, tmp_p
     assert store.read("a") is None
 
 
+def conflicting(url: str, times: int, asked: list[bytes]) -> S3Client:
+    """A client whose first writes meet another one to their key; the server has read them to their end by then."""
+
+    def meet(request: Any, **_: object) -> AWSResponse | None:
+        if len(asked) == times:
+            return None
+        asked.append(request.body.read())
+        answer = BytesIO(b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+        return AWSResponse(request.url, 409, HTTPHeaders(), HTTPResponse(answer, preload_content=False))
+
+    opened = client(url)
+    opened.meta.events.register("before-send.s3.PutObject", meet)  # type: ignore[arg-type]  # it may answer
+    return opened
+
+
+def test_a_write_that_meets_another_one_to_its_key_is_made_again_and_whole(moto_url: str, tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    store = S3Store(BUCKET, uuid.uuid4().hex, conflicting(moto_url, 4, asked))
+    store.put_file_once("a/file", *a_file(tmp_path, b"a whole file"))
+    assert store.read("a/file") == b"a whole file"
+    assert asked == [b"a whole file"] * 4
+
+
+def test_a_write_that_meets_others_again_and_again_is_given_up(moto_url: str, tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    store = S3Store(BUCKET, uuid.uuid4().hex, conflicting(moto_url, 9, asked))
+    with pytest.raises(StoreUnavailable, match="ConditionalRequestConflict"):
+        store.put_file_once("a/file", *a_file(tmp_path, b"a whole file"))
+    assert len(asked) == 5
+
+
 def test_a_directory_without_a_parent_is_missing(tmp_path: Path) -> None:
     with pytest.raises(BucketMissing, match="nowhere"):
         DirectoryStore(tmp_path / "nowhere" / "store")
@@ -345,6 +412,33 @@ def test_a_writer_that_dies_before_it_links_leaves_no_object(tmp_path: Path, mon
     assert list((tmp_path / "store" / ".unfinished").iterdir())
     assert list(store.keys("")) == []
     assert store.put_once("a/b", b"one") == b"one"
+
+
+def test_neither_a_write_nor_the_clock_leaves_anything_unfinished(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    for data in (b"one", b"two"):
+        store.put_once("a/b", data)
+    store.now_s()
+    assert list((tmp_path / "store" / ".unfinished").iterdir()) == []
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_name_before_it_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    store.put_once("a/first", b"")
+    done: list[tuple[str, int]] = []
+    link = os.link
+
+    def linked(unfinished: Path, target: Path) -> None:
+        done.append(("linked", unfinished.stat().st_ino))
+        link(unfinished, target)
+
+    monkeypatch.setattr("os.fsync", lambda descriptor: done.append(("flushed", os.fstat(descriptor).st_ino)))
+    monkeypatch.setattr("os.link", linked)
+    store.put_once("a/b", b"one")
+    file, folder = ((tmp_path / "store" / name).stat().st_ino for name in ("a/b", "a"))
+    assert done == [("flushed", file), ("linked", file), ("flushed", folder)]
 
 
 def test_every_new_name_is_forced_to_the_disk_up_to_the_first_folder_that_was_there(

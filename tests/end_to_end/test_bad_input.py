@@ -225,7 +225,7 @@ def test_a_wrong_space_is_mended_by_a_persons_word_which_may_be_cut_off(
     name = bench.pipeline(named("wrong space"), flights.topic)
     assert "resolve FILE --entry 1 readdress" in bench.run(name).said, "sealed for the space that was named"
     word = ("readdress", "--reason", "typed wrong")
-    bench.killed(name, "delivery.readdressed:1", "--entry", "1", *word, verb="resolve")
+    bench.killed(name, "delivery.said:1", "--entry", "1", *word, verb="resolve")
     done = bench.sluice("resolve", name, "--entry", "1", *word)
     assert (done.code, done.found["parts"]) == (0, [1]), "the first part was readdressed already"
     again = bench.sluice("resolve", name, "--entry", "1", *word)

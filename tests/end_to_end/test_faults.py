@@ -190,6 +190,26 @@ def test_one_version_that_is_refused_does_not_keep_the_other_back(bench: Bench, 
     bench.books(name).audit_delivered()
 
 
+def test_a_version_that_arize_refuses_for_ever_is_let_go_by_a_persons_word_which_may_be_cut_off(
+    bench: Bench, thirty: Written
+) -> None:
+    name = bench.pipeline("fault-for-ever", thirty.topic)
+    bench.arize.script("status", status=413, model=name, version="v1", times=100)
+    assert "sluice resolve FILE --entry 1 --part 0 drop" in bench.run(name).said
+    word = ("--entry", "1", "--part", "0", "drop", "--reason", "too large for ever")
+    bench.killed(name, "delivery.said:1", *word, verb="resolve")
+    again = bench.sluice("resolve", name, *word)
+    assert (again.code, "entry 1 part 0: its rows were dropped already" in again.said) == (2, True)
+    (window,) = bench.finished(name).found["windows"]
+    assert (window["status"], window["rows_accepted"], window["rows_dropped"]) == ("committed", 10, 20)
+    assert bench.sends(name) == [("v1", 413), ("v2", 200)]
+    assert bench.books(name).every_outcome() == {(1, 0): ["refused", "dropped"], (1, 1): ["accepted"]}
+    assert group_positions(name, thirty) == {0: 30}
+    append(thirty, 0, [event(40, version="v2")])
+    bench.finished(name)
+    assert len(bench.ids(name)) == 11
+
+
 def test_where_nobody_listens_nothing_is_in_doubt(bench: Bench, ten: Written) -> None:
     name = bench.pipeline("fault-nobody-listens", ten.topic, limits={"send_timeout_seconds": 5})
     with socket.socket() as nobody:

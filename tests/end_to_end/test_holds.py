@@ -145,10 +145,11 @@ def test_a_word_on_what_does_not_wait_is_refused(bench: Bench, written: Written)
 WRONG_WORDS: Sequence[tuple[Sequence[str], str]] = (
     (("--entry", "1", "drop", *WORD), "Entry 1 of hold-wrong is not held; held: 2"),
     (("--entry", "77", "drop", *WORD), "Entry 77 of hold-wrong is not held; held: 2"),
-    (("--entry", "1", "--part", "0", "resend", *WORD), "Arize has entry 1 part 0 already"),
-    (("--entry", "77", "--part", "0", "resend", *WORD), "Entry 77 part 0 has no send without a known outcome"),
-    (("--entry", "2", "--part", "0", "drop", *WORD), "--part goes with delivered and resend"),
-    (("--entry", "2", "resend", *WORD), "--part goes with delivered and resend"),
+    (("--entry", "1", "--part", "0", "resend", *WORD), "Entry 1 of hold-wrong waits for no send"),
+    (("--entry", "77", "--part", "0", "resend", *WORD), "Entry 77 of hold-wrong waits for no send"),
+    (("--entry", "2", "--part", "0", "drop", *WORD), "Entry 2 of hold-wrong waits for no send"),
+    (("--entry", "2", "--part", "0", "redo", *WORD), "redo is no word on a part"),
+    (("--entry", "2", "resend", *WORD), "resend is no word on an entry without --part"),
     (("--entry", "2", "drop"), "the following arguments are required: --reason"),
 )
 

@@ -42,7 +42,7 @@ FAULTS: Mapping[str, dict[str, Any]] = {
 ON_S3 = ("window.staged:1", "window.sealed:2", "delivery.answered_accepted:1", "group.committing:1")
 # Met by two runs at once, or by a person's word: test_two_runs, and the last tests here.
 ELSEWHERE = {
-    *("ledger.taken", "window.sealed_by_another", "window.resolved", "delivery.resolved", "delivery.readdressed"),
+    *("ledger.taken", "window.sealed_by_another", "window.resolved", "delivery.resolved", "delivery.said"),
     *("ledger.skipped", "group.realigned"),
 }
 BY_NO_COMMAND = {"file.swept"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -17,15 +17,19 @@ from sluice.errors import (
     SluiceError,
     StoreUnavailable,
 )
-from sluice.ledger.deliveries import Deliveries, Intent, Note, Outcome
+from sluice.ledger.deliveries import Deliveries, Intent, Note, Outcome, PartName, Word
 from sluice.ledger.keys import Keys
-from sluice.receipts import PartName, Receipt
+from sluice.receipts import Receipt
 from tests.parts import ACCEPTS, BUSY, DROPS, FORBIDS, REFUSES, TAKES_AND_DROPS, WRITTEN, MemoryStore, Said
 from tests.simulation import Process, World, WorldClock, pause
 
-PART = PartName(entry=7, part=0)
+PART = PartName(entry=7, part=0, entry_id="the seventh")
 KEYS = Keys("flights")
 DURATION_S = 120.0
+
+
+def intent(**fields: Any) -> Intent:
+    return Intent(**WRITTEN, entry_id=PART.entry_id, **fields)
 
 
 class Arize:
@@ -67,18 +71,18 @@ class Desk:
         self.arize.script = list(script)
 
     def person(self, number: int, kind: Literal["accepted", "released"]) -> None:
-        intent = self.deliveries.of(PART.entry, PART.part)[number].intent.id
-        word = Outcome(kind=kind, intent=intent, by="person", written_at="now")
-        self.deliveries.conclude(PART.entry, PART.part, number, word)
+        intent = self.deliveries.of(PART)[number].intent.id
+        word = Outcome(kind=kind, entry_id=PART.entry_id, intent=intent, by="person", written_at="now")
+        self.deliveries.conclude(PART, number, word)
 
     @property
     def outcomes(self) -> list[str]:
-        known = self.deliveries.of(PART.entry, PART.part)
+        known = self.deliveries.of(PART)
         return [item.outcome.kind if item.outcome else "note" if item.note else "none" for item in known]
 
     @property
     def resends(self) -> list[int]:
-        return [item.intent.resends for item in self.deliveries.of(PART.entry, PART.part)]
+        return [item.intent.resends for item in self.deliveries.of(PART)]
 
 
 @pytest.fixture
@@ -359,9 +363,9 @@ def test_whatever_step_a_sender_dies_at_the_next_finishes_and_names_what_it_may_
 
 def test_an_intent_is_over_only_behind_its_duration_and_the_error_of_the_clock(desk: Desk) -> None:
     desk.world.now_s = 1000.9
-    desk.deliveries.intend(7, 0, 0, Intent(**WRITTEN, duration_s=10, resends=0))
-    (delivery,) = desk.deliveries.of(7, 0)
-    over: Callable[[], bool] = lambda: desk.deliveries.is_over(7, 0, delivery)  # noqa: E731
+    desk.deliveries.intend(PART, 0, intent(duration_s=10))
+    (delivery,) = desk.deliveries.of(PART)
+    over: Callable[[], bool] = lambda: desk.deliveries.is_over(PART, delivery)  # noqa: E731
     desk.world.now_s = 1012.9
     assert not over()
     desk.world.now_s = 1013.0
@@ -369,37 +373,42 @@ def test_an_intent_is_over_only_behind_its_duration_and_the_error_of_the_clock(d
 
 
 def test_a_number_that_another_run_took_is_not_mine(desk: Desk) -> None:
-    mine, theirs = (Intent(**WRITTEN, duration_s=10, resends=0) for _ in range(2))
-    assert desk.deliveries.intend(7, 0, 0, theirs)
-    assert not desk.deliveries.intend(7, 0, 0, mine)
-    assert desk.deliveries.intend(7, 0, 0, theirs)
+    mine, theirs = (intent(duration_s=10) for _ in range(2))
+    assert desk.deliveries.intend(PART, 0, theirs)
+    assert not desk.deliveries.intend(PART, 0, mine)
+    assert desk.deliveries.intend(PART, 0, theirs)
 
 
 def test_the_first_outcome_of_a_delivery_holds(desk: Desk) -> None:
-    intent = Intent(**WRITTEN, duration_s=10, resends=0)
-    desk.deliveries.intend(7, 0, 0, intent)
-    first = Outcome(kind="released", by="person", intent=intent.id, written_at="now")
-    late = Outcome(kind="accepted", intent=intent.id, rows=10, written_at="now")
-    assert desk.deliveries.conclude(7, 0, 0, first) == first
-    assert desk.deliveries.conclude(7, 0, 0, late) == first
+    mine = intent(duration_s=10)
+    desk.deliveries.intend(PART, 0, mine)
+    ends: dict[str, Any] = {"entry_id": PART.entry_id, "intent": mine.id, "written_at": "now"}
+    first, late = Outcome(kind="released", by="person", **ends), Outcome(kind="accepted", rows=10, **ends)
+    assert desk.deliveries.conclude(PART, 0, first) == first
+    assert desk.deliveries.conclude(PART, 0, late) == first
 
 
 def test_a_note_is_no_outcome(desk: Desk) -> None:
-    intent = Intent(**WRITTEN, duration_s=10, resends=0)
-    desk.deliveries.intend(7, 0, 0, intent)
-    desk.deliveries.leave_note(7, 0, 0, Note(intent=intent.id, reason="broke", written_at="now"))
-    (delivery,) = desk.deliveries.of(7, 0)
+    mine = intent(duration_s=10)
+    desk.deliveries.intend(PART, 0, mine)
+    desk.deliveries.leave_note(PART, 0, Note(intent=mine.id, reason="broke", written_at="now"))
+    (delivery,) = desk.deliveries.of(PART)
     assert delivery.outcome is None
-    assert desk.deliveries.is_over(7, 0, delivery)
+    assert desk.deliveries.is_over(PART, delivery)
 
 
 # ── a person's word on the space
 
 
 def say_space(desk: Desk, number: int, space: str) -> Intent:
-    word = Intent(run="person", duration_s=0, space=space, reason="typed wrong", written_at="now")
-    assert desk.deliveries.intend(PART.entry, PART.part, number, word)
-    return word
+    return say(desk, number, "readdress", space)
+
+
+def say(desk: Desk, number: int, word: Word, space: str | None = None) -> Intent:
+    """Begin a person's word, and be cut off before its outcome."""
+    said = intent(duration_s=0, word=word, space=space, reason="typed wrong")
+    assert desk.deliveries.intend(PART, number, said)
+    return said
 
 
 def test_what_was_refused_goes_to_the_space_that_a_person_names_last(desk: Desk) -> None:
@@ -417,7 +426,7 @@ def test_a_word_that_was_cut_off_before_its_outcome_is_no_open_send(desk: Desk) 
     receipt = desk.deliver("hold")
     assert (receipt.delivery, receipt.unknown, desk.resends) == (1, 0, [0, 0])
     assert desk.outcomes == ["released", "accepted"]
-    assert desk.deliveries.accepted([PART.entry])[PART.entry][PART.part].unknown == 0
+    assert desk.deliveries.ends({PART.entry: PART.entry_id})[PART.entry][PART.part].unknown == 0
 
 
 def test_a_sender_that_slept_through_the_word_goes_where_it_says(desk: Desk) -> None:
@@ -429,6 +438,83 @@ def test_a_sender_that_slept_through_the_word_goes_where_it_says(desk: Desk) -> 
     say_space(desk, 1, "a")
     sleeper.finish()
     assert desk.arize.spaces == [None, "a"]
+
+
+def test_a_sleeper_whose_rows_were_accepted_where_they_no_longer_go_sends_them_where_they_do(desk: Desk) -> None:
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "send done")
+    desk.world.now_s += 10_000
+    desk.person(0, "released")
+    say_space(desk, 1, "a")
+    sleeper.finish()
+    assert desk.arize.spaces == [None, "a"]
+    assert desk.outcomes == ["released", "released", "accepted"]
+
+
+# ── a person's word on the rows
+
+
+def test_rows_that_a_person_lets_go_are_settled_and_never_sent(desk: Desk) -> None:
+    desk.says(REFUSES)
+    with pytest.raises(DeliveryRefused, match="--entry 7 --part 0 drop"):
+        desk.deliver()
+    say(desk, 1, "drop")
+    assert desk.deliver("hold") == Receipt(entry=7, part=0, delivery=1, rows=0, dropped=10, sent=False)
+    assert desk.outcomes == ["refused", "dropped"]
+    assert len(desk.arize.spaces) == 1
+
+
+def test_rows_that_a_person_says_arize_has_are_settled_and_never_sent(desk: Desk) -> None:
+    say(desk, 0, "delivered")
+    assert desk.deliver() == Receipt(entry=7, part=0, delivery=0, rows=10, sent=False)
+    assert desk.arize.spaces == []
+
+
+def test_a_sender_that_slept_through_the_word_to_let_go_sends_nothing(desk: Desk) -> None:
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "0000.intent.json")
+    say(desk, 0, "drop")
+    sleeper.finish()
+    assert (desk.arize.spaces, desk.outcomes) == ([], ["dropped"])
+
+
+def test_an_acceptance_that_comes_behind_the_word_to_let_go_is_written_down(desk: Desk) -> None:
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "send done")
+    desk.world.now_s += 10_000
+    desk.person(0, "released")
+    say(desk, 1, "drop")
+    sleeper.finish()
+    assert desk.outcomes == ["released", "dropped", "accepted"]
+    assert sleeper.result == Receipt(entry=7, part=0, delivery=2, rows=10, sent=True)
+    assert desk.deliver().rows == 10
+
+
+def test_an_acceptance_that_comes_beside_a_send_in_doubt_names_that(desk: Desk) -> None:
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "send done")
+    desk.world.now_s += 10_000
+    desk.person(0, "released")
+    desk.says(DROPS)
+    with pytest.raises(DeliveryHeld):
+        desk.deliver("hold")
+    sleeper.finish()
+    assert desk.outcomes == ["released", "note", "accepted"]
+    assert [doubt.delivery for doubt in desk.deliveries.doubts()] == [1]
+
+
+# ── what is not as it should be
+
+
+def test_who_waited_out_a_send_goes_on_though_the_stores_clock_was_set_back(desk: Desk) -> None:
+    dead = desk.start("dies")
+    go_to(dead, "send")
+    dead.kill()
+    desk.store.ahead_s -= 100_000
+    before = desk.world.now_s
+    assert desk.deliver().delivery == 1
+    assert DURATION_S < desk.world.now_s - before < DURATION_S + 5
+    assert desk.outcomes == ["note", "accepted"]
 
 
 def test_a_delivery_whose_intent_is_gone_is_damage_and_no_endless_wait(desk: Desk) -> None:

@@ -270,7 +270,7 @@ def test_design_says_what_a_kill_behind_each_step_of_a_run_leaves() -> None:
     crashes = first_cells(section("docs/design.md", "what-each-crash-leaves"))
     steps = first_cells(section("docs/operations.md", "logs"))
     by_hand_or_rare = {
-        *("window.resolved", "delivery.resolved", "delivery.readdressed", "ledger.skipped", "group.realigned"),
+        *("window.resolved", "delivery.resolved", "delivery.said", "ledger.skipped", "group.realigned"),
         "file.swept",
         *("window.sealed_by_another", "ledger.taken", "delivery.ambiguous", "delivery.refused", "group.mended"),
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.errors import GroupMoved, GroupOfAnotherLedger, LedgerDamaged
-from sluice.group import Mark, ahead_of, check_group, check_group_before_genesis, group_offsets
+from sluice.errors import GroupAhead, GroupMoved, GroupOfAnotherLedger, LedgerDamaged
+from sluice.group import Mark, ahead_of, check_group, check_group_before_genesis, group_offsets, is_ahead
 from sluice.ledger import Ledger, entries
 from sluice.offsets import GroupOffset, Partition
 from tests.parts import WRITTEN, MemoryStore, derived, genesis, topic_starts, window
@@ -64,7 +64,6 @@ def test_the_group_should_stand_at_the_end_of_what_is_contiguous_and_delivered(l
         (A0, 104, 1),  # where it should be
         (A0, 104, None),  # there without a mark
         (A0, 100, 0),  # genesis
-        (A0, 109, 2),  # ahead of what this run knows to be delivered: another run was there
         (A1, 5, 3),  # a held window that was let go
         (A1, 9, 5),  # a skip
         (A1, 0, 0),
@@ -114,9 +113,22 @@ def test_a_run_whose_knowledge_is_old_takes_a_newer_boundary_for_what_it_is(stor
     other = Ledger(store, "flights").load()
     number = other.seal(window("a[0] 109..111"))
     assert number >= ledger.state.next_number
-    check(ledger, at(ledger, A0, 111, number))
+    ahead, elsewhere = at(ledger, A0, 111, number), at(ledger, A0, 110, number)
+    assert is_ahead(ledger.state, ahead)
+    ledger.refresh()
+    ledger.settle([2, number])
+    check(ledger, ahead)
     with pytest.raises(GroupMoved):
-        check(ledger, at(ledger, A0, 110, number))
+        check(ledger, elsewhere)
+
+
+@pytest.mark.parametrize(("offset", "entry", "named"), [(109, 2, "entry 2"), (111, 7, "entries 2, 7")])
+def test_a_group_behind_entries_that_nobody_is_known_to_have_delivered_stops_everything(
+    ledger: Ledger, offset: int, entry: int, named: str
+) -> None:
+    ledger.seal(window("a[0] 109..111"))
+    with pytest.raises(GroupAhead, match=f"offset {offset}, and this ledger knows of no delivery of {named}, which"):
+        check(ledger, at(ledger, A0, offset, entry))
 
 
 def test_a_mark_of_an_entry_that_the_store_does_not_have_is_a_group_that_moved(ledger: Ledger) -> None:
@@ -163,5 +175,5 @@ def test_a_new_pipeline_takes_up_a_group_only_where_it_starts_itself() -> None:
 
 def test_a_new_pipeline_never_takes_up_another_ledgers_group() -> None:
     committed = {A0: GroupOffset(partition=A0, offset=5, metadata=str(Mark("another", 3)))}
-    with pytest.raises(GroupOfAnotherLedger):
+    with pytest.raises(GroupOfAnotherLedger, match=r"name another group\. See"):
         check_group_before_genesis("g", committed, {A0: 5})

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.errors import LedgerDamaged, LedgerMoved, StoreUnavailable, WindowHeld
 from sluice.ledger import Ledger, entries
-from sluice.ledger.deliveries import Deliveries, Intent, Outcome
+from sluice.ledger.deliveries import Deliveries, Intent, Outcome, PartName, end_of
 from sluice.ledger.entries import encode
 from sluice.ledger.keys import Keys
 from sluice.ledger.log import CHECKPOINT_EVERY
@@ -238,25 +238,49 @@ def test_what_was_accepted_is_found_without_a_look_at_other_entries(store: Memor
     for entry in range(1, 60):
         accept(deliveries, entry, part=0)
     store.listed.clear()
-    assert set(deliveries.accepted([20, 22])) == {20, 22}
+    assert set(deliveries.ends({20: "id", 22: "id"})) == {20, 22}
     assert {KEYS.delivery_numbers(key)[0] for key in store.listed} <= {20, 21, 22, 23}
 
 
 def accept(deliveries: Deliveries, entry: int, part: int) -> None:
-    intent = Intent(**WRITTEN, duration_s=1, resends=0)
-    assert deliveries.intend(entry, part, 0, intent)
-    deliveries.conclude(entry, part, 0, Outcome(kind="accepted", intent=intent.id, rows=1, written_at="now"))
+    conclude(deliveries, PartName(entry=entry, part=part, entry_id="id"), 0, "accepted")
+
+
+def conclude(deliveries: Deliveries, name: PartName, number: int, kind: str) -> None:
+    intent = Intent(**WRITTEN, entry_id=name.entry_id, duration_s=1)
+    assert deliveries.intend(name, number, intent)
+    ended = Outcome(kind=kind, entry_id=name.entry_id, intent=intent.id, written_at="now")  # type: ignore[arg-type]
+    deliveries.conclude(name, number, ended)
 
 
 def test_a_refused_or_unknown_delivery_is_not_found_accepted(store: MemoryStore) -> None:
     deliveries = Deliveries(store, KEYS)
+    name = PartName(entry=1, part=0, entry_id="id")
     for number, kind in enumerate(("refused", "released")):
-        intent = Intent(**WRITTEN, duration_s=1, resends=0)
-        deliveries.intend(1, 0, number, intent)
-        deliveries.conclude(1, 0, number, Outcome(kind=kind, intent=intent.id, written_at="now"))  # type: ignore[arg-type]
-    deliveries.intend(1, 0, 2, Intent(**WRITTEN, duration_s=1, resends=0))
-    assert not deliveries.accepted([1])[1]
-    assert deliveries.accepted([]) == {}
+        conclude(deliveries, name, number, kind)
+    deliveries.intend(name, 2, Intent(**WRITTEN, entry_id="id", duration_s=1))
+    assert not deliveries.ends({1: "id"})[1]
+    assert deliveries.ends({}) == {}
+
+
+@pytest.mark.parametrize("kinds", [("dropped", "accepted"), ("accepted", "dropped")])
+def test_of_an_acceptance_and_a_word_to_let_go_the_acceptance_holds(store: MemoryStore, kinds: tuple[str, str]) -> None:
+    deliveries, name = Deliveries(store, KEYS), PartName(entry=1, part=0, entry_id="id")
+    for number, kind in enumerate(kinds):
+        conclude(deliveries, name, number, kind)
+    end = end_of(deliveries.of(name))
+    assert end is not None
+    assert not end.is_dropped
+    assert deliveries.ends({1: "id"}) == {1: {0: end}}
+
+
+def test_what_was_said_of_another_entry_with_that_number_is_damage(store: MemoryStore) -> None:
+    deliveries = Deliveries(store, KEYS)
+    accept(deliveries, 1, part=0)
+    with pytest.raises(LedgerDamaged, match=r"0000\.outcome\.json is of another entry \(id\)"):
+        deliveries.ends({1: "another id"})
+    with pytest.raises(LedgerDamaged, match=r"0000\.intent\.json is of another entry \(id\)"):
+        deliveries.of(PartName(entry=1, part=0, entry_id="another id"))
 
 
 # ── sweeping

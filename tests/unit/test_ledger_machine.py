@@ -201,12 +201,23 @@ class Drains(RuleBasedStateMachine):
     @precondition(lambda self: self.books.refused())
     @rule(space=st.sampled_from(["space", "another", "a third"]), place=places, then=then)
     def person_readdresses(self, space: str, place: str = "", then: str = "end") -> None:
-        number = self.books.refused()[0]
+        number, _ = self.books.refused()[0]
         self.arize.space = space
 
         def work(run: Run) -> object:
             run.require_ledger()
             return readdress(run, number, "the space was wrong")
+
+        self.go(self.start("both", work), place, 1, then)
+
+    @precondition(lambda self: self.books.waiting())
+    @rule(verdict=st.sampled_from(["delivered", "drop"]), place=places, then=then)
+    def person_settles_a_part(self, verdict: Literal["delivered", "drop"], place: str = "", then: str = "end") -> None:
+        number, part = self.books.waiting()[-1]
+
+        def work(run: Run) -> object:
+            run.require_ledger()
+            return resolve_delivery(run, number, part, verdict, "looked")
 
         self.go(self.start("both", work), place, 1, then)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sluice.errors import LedgerMoved, NothingToResolve, RealignNotPossible
+from sluice.ingest import ingest
 from sluice.ledger.deliveries import Intent, Outcome
 from sluice.offsets import GroupOffset
 from sluice.realignment import realign_to_group, realign_to_ledger
 from sluice.resolution import readdress, resolve_delivery, resolve_window
+from sluice.status import status
 from tests import parts
 from tests.desk import A0, Desk
 from tests.parts import ACCEPTS, DROPS, FORBIDS, REFUSES, TAKES_AND_DROPS, pipeline_file
@@ -95,7 +98,7 @@ def test_delivered_is_one_acceptance_however_many_sends_are_unknown(desk: Desk) 
     assert desk.outcomes(1) == ["accepted", ""]
     (window,) = desk.run().windows
     assert [item.unknown for item in window.receipts] == [1]
-    with pytest.raises(NothingToResolve, match="Arize has entry 1 part 0 already"):
+    with pytest.raises(NothingToResolve, match="Entry 1 of flights waits for no send"):
         resolve_delivery(desk.person(), 1, 0, "resend", WHY)
 
 
@@ -110,8 +113,9 @@ def test_resend_releases_each_of_them(desk: Desk) -> None:
 def test_no_word_is_given_on_a_send_that_may_be_under_way(desk: Desk) -> None:
     desk.kafka.produce(A0, b"good 1")
     desk.run(REFUSES)
-    intent = Intent(run="another", duration_s=120, written_at="now")
-    assert desk.person().deliveries.intend(1, 0, 1, intent)
+    name = desk.name(1)
+    intent = Intent(entry_id=name.entry_id, run="another", duration_s=120, written_at="now")
+    assert desk.person().deliveries.intend(name, 1, intent)
     desk.arize.space = "another"
     with pytest.raises(NothingToResolve, match="may be under way"):
         resolve_delivery(desk.person(), 1, 0, "delivered", WHY)
@@ -125,9 +129,10 @@ def test_a_word_that_comes_behind_another_one_is_not_given(desk: Desk, verdict: 
     desk.kafka.produce(A0, b"good 1")
     desk.run(DROPS, file=pipeline_file(on_ambiguous="hold"))
     run = desk.person()
-    known = run.deliveries.of(1, 0)
-    word = Outcome(kind=theirs, intent=known[0].intent.id, by="person", written_at="now")  # type: ignore[arg-type]
-    desk.person().deliveries.conclude(1, 0, 0, word)
+    name, known = desk.name(1), desk.known(1)
+    ids = {"entry_id": name.entry_id, "intent": known[0].intent.id}
+    word = Outcome(kind=theirs, **ids, by="person", written_at="now")  # type: ignore[arg-type]
+    desk.person().deliveries.conclude(name, 0, word)
     run.deliveries.of = lambda *_: known  # type: ignore[method-assign]
     with pytest.raises(NothingToResolve, match="came first"):
         resolve_delivery(run, 1, 0, verdict, WHY)  # type: ignore[arg-type]
@@ -140,8 +145,93 @@ def test_there_is_no_word_on_what_is_known(desk: Desk) -> None:
     with pytest.raises(NothingToResolve, match="no send without a known outcome"):
         resolve_delivery(desk.person(), 1, 0, "resend", WHY)
     desk.run()
-    with pytest.raises(NothingToResolve, match="Arize has entry 1 part 0 already"):
+    with pytest.raises(NothingToResolve, match="Entry 1 of flights waits for no send"):
         resolve_delivery(desk.person(), 1, 0, "resend", WHY)
+
+
+# ── the rows of a part
+
+
+@pytest.fixture
+def refused(desk: Desk) -> Desk:
+    """Of the two parts of entry 1 Arize took one, and refuses the other."""
+    desk.kafka.produce(A0, b"good 1", b"good 2")
+    desk.run(ACCEPTS, REFUSES)
+    return desk
+
+
+def test_drop_lets_go_of_one_part_and_the_entry_is_settled(refused: Desk) -> None:
+    assert resolve_delivery(refused.person(), 1, 1, "drop", WHY) == [1]
+    assert refused.outcomes(1, 1) == ["refused", "dropped"]
+    (told,) = refused.run().windows
+    assert (told.status, told.accepted, told.dropped, told.entry.balance.staged) == ("committed", 1, 1, 2)
+    assert refused.arrived == [("1", [("a", 0, 0)])]
+    assert refused.run().windows == ()
+
+
+def test_delivered_settles_a_part_that_somebody_brought_to_arize_by_another_way(refused: Desk) -> None:
+    assert resolve_delivery(refused.person(), 1, 1, "delivered", WHY) == [1]
+    (told,) = refused.run().windows
+    assert (told.status, told.accepted, told.dropped) == ("committed", 2, 0)
+    assert len(refused.arrived) == 1
+
+
+@pytest.mark.parametrize("verdict", ["delivered", "drop", "resend"])
+def test_there_is_no_word_on_a_part_that_is_settled_or_is_not_there(refused: Desk, verdict: Any) -> None:
+    with pytest.raises(NothingToResolve, match="entry 1 part 0: Arize has it already"):
+        resolve_delivery(refused.person(), 1, 0, verdict, WHY)
+    with pytest.raises(NothingToResolve, match="Entry 1 has no part 2; parts: 0 to 1"):
+        resolve_delivery(refused.person(), 1, 2, verdict, WHY)
+    with pytest.raises(NothingToResolve, match="Entry 9 of flights waits for no send"):
+        resolve_delivery(refused.person(), 9, 0, verdict, WHY)
+
+
+def test_rows_that_may_be_in_arize_are_not_dropped_before_a_word_on_that(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run(TAKES_AND_DROPS, file=pipeline_file(on_ambiguous="hold"))
+    with pytest.raises(NothingToResolve, match=r"First: sluice resolve FILE --entry 1 --part 0 delivered\|resend"):
+        resolve_delivery(desk.person(), 1, 0, "drop", WHY)
+    resolve_delivery(desk.person(), 1, 0, "resend", WHY)
+    resolve_delivery(desk.person(), 1, 0, "drop", WHY)
+    assert desk.run().state == "done"
+    assert desk.outcomes(1) == ["released", "dropped"]
+
+
+def test_what_a_person_says_arrived_is_not_told_as_sent_by_the_run_that_could_not_know(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+
+    def a_person_speaks(*_: object) -> None:
+        desk.world.now_s += 1000
+        assert resolve_delivery(desk.person(), 1, 0, "delivered", WHY) == [0]
+
+    desk.arize.on_send = a_person_speaks
+    (window,) = desk.run(TAKES_AND_DROPS).windows
+    assert [(item.delivery, item.sent) for item in window.receipts] == [(0, False)]
+
+
+def test_behind_a_persons_word_a_run_may_send_again_what_another_one_left_unknown(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+
+    def a_person_speaks() -> None:
+        desk.world.now_s += 1000
+        assert resolve_delivery(desk.person(), 1, 0, "resend", WHY) == [0, 1]
+
+    def another_run_sends() -> None:
+        other = desk.open()
+        assert ingest(other, other.report(), parallel_windows=1).error == "DestinationUnavailable"
+
+    meanwhile = iter([lambda: None, a_person_speaks, another_run_sends])
+    desk.arize.on_send = lambda *_: next(meanwhile, lambda: None)()
+    assert desk.run(*[DROPS] * 4).state == "done"
+    assert desk.outcomes(1) == ["released", "released", "", "", "accepted"]
+
+
+def test_a_part_that_arize_has_waits_for_no_word_on_its_other_sends(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1", b"good 2")
+    desk.run(DROPS, ACCEPTS, REFUSES)
+    assert (desk.outcomes(1, 0), desk.outcomes(1, 1)) == (["", "accepted"], ["refused"])
+    (waiting,) = status(desk.open(pipeline_file(on_ambiguous="hold")))["waiting"]
+    assert waiting["next"] == "fix what Arize names; the next run sends it again"
 
 
 # ── the space of what was refused
@@ -212,6 +302,15 @@ def test_to_the_group_skips_ahead_and_marks_where_it_stands(moved: Desk) -> None
     assert moved.kafka.group[A0].metadata.startswith("sluice ")
     assert moved.run().state == "done"
     assert [places for _, places in moved.arrived][-1] == [("a", 0, 7), ("a", 0, 8), ("a", 0, 9)]
+
+
+def test_a_group_where_there_is_nothing_to_skip_is_marked_and_no_entry_is_written(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run()
+    move(desk, 1)
+    assert to_group(desk) == []
+    assert len(desk.entries) == 2
+    assert desk.kafka.group[A0].metadata.startswith("sluice ")
 
 
 def test_to_the_ledger_sets_the_group_back(moved: Desk) -> None:

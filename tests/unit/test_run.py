@@ -13,15 +13,21 @@ import pytest
 
 from sluice.connections import RunOptions
 from sluice.ingest import Planned, Ranges, Staged, ingest
+from sluice.ledger import Ledger
 from sluice.ledger.entries import Pin
+from sluice.ledger.keys import Keys
 from sluice.offsets import GroupOffset, OffsetRange, Partition
+from sluice.outlook import Standing
 from sluice.planning import Plan
-from sluice.receipts import PartName, Receipt
+from sluice.realignment import realign_to_ledger
+from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
+from sluice.resolution import resolve_delivery
 from tests import parts
 from tests.desk import A0, A1, Desk
-from tests.parts import REFUSES, pipeline_file, window
+from tests.parts import REFUSES, MemoryKafka, pipeline_file, window
 
+KEYS = Keys("flights")
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -66,7 +72,25 @@ def test_a_pipeline_that_starts_at_its_group_takes_what_lies_behind_it(
 def test_until_is_bounded_by_where_the_ledger_and_the_partition_end(desk: Desk, found: int, taken: int) -> None:
     desk.kafka.produce(A0, *[b"good 1"] * 4)
     desk.kafka.offsets_at = lambda partitions, timestamp_ms: dict.fromkeys(partitions, found)  # type: ignore[method-assign]
-    assert desk.run(options=RunOptions(until=LATER)).rows_accepted == taken
+    report = desk.run(options=RunOptions(until=LATER))
+    assert report.rows_accepted == taken
+    assert {item.partition: item.stop for item in report.planned} == {A0: taken, A1: 0}
+
+
+@pytest.mark.parametrize(
+    ("offset", "earliest", "error", "says"),
+    [(5, 0, "GroupMoved", r"a[0] offset 5, behind the end 4"), (1, 3, "OffsetsExpired", "a[0] 1..3 is gone")],
+)
+def test_a_group_that_no_ledger_can_begin_at_stops_the_run_before_one_is_begun(
+    desk: Desk, offset: int, earliest: int, error: str, says: str
+) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 4)
+    desk.kafka.earliest[A0] = earliest
+    desk.kafka.group[A0] = GroupOffset(partition=A0, offset=offset, metadata="")
+    report = desk.run(file=pipeline_file(start="group", on_expired="fail"))
+    assert report.error == error
+    assert says in report.message
+    assert not [key for key in desk.store.objects if key.startswith("ledger/flights/entries/")]
 
 
 def test_a_topic_that_is_added_is_pinned_once_though_two_runs_meet_it(desk: Desk) -> None:
@@ -77,6 +101,16 @@ def test_a_topic_that_is_added_is_pinned_once_though_two_runs_meet_it(desk: Desk
     desk.run(file=both)
     slow.outlook.look(write=True)
     assert [isinstance(entry, Pin) for entry in desk.entries].count(True) == 1
+
+
+def test_of_the_topics_that_are_added_a_run_takes_up_what_another_one_left(desk: Desk) -> None:
+    desk.kafka = MemoryKafka({"a": 2, "b": 1, "c": 1})
+    desk.run()
+    slow = desk.person(pipeline_file(topics="a, b, c"))
+    desk.run(file=pipeline_file(topics="a, b"))
+    assert slow.outlook.look(write=True).state == slow.ledger.state
+    pinned = [[topic.topic for topic in entry.topics] for entry in desk.entries if isinstance(entry, Pin)]
+    assert pinned == [["b"], ["c"]]
 
 
 # ── while it reads
@@ -97,6 +131,38 @@ def test_what_a_cut_read_left_is_sealed_before_the_window_behind_it(desk: Desk) 
         *("a[0] 0..3", "a[0] 3..4", "a[0] 4..7", "a[0] 7..8")
     ]
     assert len(desk.kafka.asked) == 4, "nothing was read in vain"
+
+
+def test_a_run_takes_no_more_windows_than_it_may_though_its_reads_are_cut(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 8)
+    desk.kafka.most = 3
+    report = desk.run(options=RunOptions(max_windows=2))
+    assert [str(found.entry.ranges[0].range) for found in report.windows] == ["a[0] 0..3", "a[0] 3..4"]
+
+
+def test_a_run_takes_no_more_windows_than_it_may_though_it_has_to_plan_again(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 20)
+    run = desk.open(options=RunOptions(max_windows=2))
+    read = run.stage
+
+    def overtaken(window: Ranges) -> Staged:
+        staged = read(window)
+        desk.kafka.most = 1
+        desk.run(options=RunOptions(max_windows=1))
+        desk.kafka.most = 1_000
+        return staged
+
+    run.stage = overtaken  # type: ignore[method-assign]
+    report = ingest(run, run.report(), parallel_windows=1)
+    assert [item.number for item in report.windows] == [1, 3]
+
+
+def test_nothing_is_read_before_what_was_sealed_is_at_its_end(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run(REFUSES)
+    desk.kafka.produce(A0, b"good 1")
+    assert desk.run(REFUSES).error == "DeliveryRefused"
+    assert (len(desk.kafka.asked), len(desk.entries)) == (1, 2)
 
 
 # ── what is left behind
@@ -124,6 +190,16 @@ def test_what_a_dead_run_delivered_is_told_by_the_next_one_and_by_no_other(desk:
     desk.kafka.group.clear()
     assert desk.run().windows == (), "a group that expired says nothing of what was told"
     assert len(desk.arrived) == 2
+
+
+def test_a_run_with_nothing_new_writes_the_checkpoint_that_is_due(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 8)
+    desk.run()
+    monkeypatch.setattr("sluice.ledger.log.CHECKPOINT_EVERY", 3)
+    assert desk.run().windows == ()
+    ledger = Ledger(desk.store, "flights")
+    assert list(desk.store.keys(ledger.keys.checkpoints)) == [ledger.keys.checkpoint(3)]
+    assert ledger.load().state.open == {}, "it was written behind the question what is settled"
 
 
 def test_a_group_that_went_ahead_is_never_driven_back(desk: Desk) -> None:
@@ -156,6 +232,76 @@ def test_what_was_sealed_goes_out_though_its_topic_is_gone(desk: Desk) -> None:
     assert (report.error, report.rows_accepted, len(desk.arrived)) == ("TopicRecreated", 1, 1)
 
 
+# ── a ledger that was restored
+
+
+@pytest.fixture
+def restored(desk: Desk) -> Desk:
+    """Three entries of four offsets each are delivered, and the group says so."""
+    desk.kafka.produce(A0, *[b"good 1"] * 12)
+    desk.run()
+    return desk
+
+
+def forget(desk: Desk, *prefixes: str) -> None:
+    for key in [key for key in desk.store.objects if key.startswith(prefixes)]:
+        del desk.store.objects[key]
+
+
+def test_an_entry_that_is_lost_and_its_deliveries_are_not_stops_the_run(restored: Desk) -> None:
+    """Another entry would take its number, and pass for delivered."""
+    forget(restored, KEYS.entry(2), KEYS.entry(3))
+    restored.kafka.group.clear()
+    report = restored.run()
+    assert report.error == "LedgerDamaged"
+    assert f"{KEYS.delivery(2, 0, 0, 'intent')} is there, and its entry is not" in report.message
+    assert KEYS.entry(2) not in restored.store.objects
+
+
+def test_deliveries_that_are_lost_where_the_group_was_driven_past_them_stop_the_run(restored: Desk) -> None:
+    forget(restored, KEYS.deliveries_of(2), KEYS.deliveries_of(3))
+    report = restored.run()
+    assert (report.error, report.rows_accepted, len(restored.arrived)) == ("GroupAhead", 0, 3)
+    assert "knows of no delivery of entries 2, 3" in report.message
+    for number in (2, 3):
+        resolve_delivery(restored.person(), number, 0, "delivered", "it was in Arize")
+    assert restored.run().state == "done"
+    assert len(restored.arrived) == 3
+
+
+def test_what_the_group_says_of_lost_deliveries_can_be_overruled(restored: Desk) -> None:
+    forget(restored, KEYS.deliveries_of(3))
+    run = restored.person()
+    realign_to_ledger(run, run.outlook.look(write=False))
+    assert committed(restored)[A0] == 8
+    assert restored.run().state == "done"
+    assert [places for _, places in restored.arrived][-1] == [places for _, places in restored.arrived][-2]
+
+
+def test_a_group_that_another_run_drives_ahead_meanwhile_is_no_problem(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 8)
+    desk.run(REFUSES)
+    slow = desk.open()
+    look = slow.outlook.look
+
+    def late(*, write: bool) -> Standing:
+        desk.run()
+        return look(write=write)
+
+    slow.outlook.look = late  # type: ignore[method-assign]
+    planned = slow.plan()
+    assert (planned.problem, [item.number for item in planned.unfinished]) == (None, [1, 2])
+    slow.commit([])
+    assert committed(desk)[A0] == 8
+
+
+def test_why_what_was_sealed_does_not_go_out_is_told_before_why_nothing_can_be_planned(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run(REFUSES)
+    desk.kafka.ids["a"] = "another"
+    assert desk.run(REFUSES).error == "DeliveryRefused"
+
+
 # ── the story
 
 
@@ -176,9 +322,9 @@ class Waiting:
         self.staged += 1
         return Staged(number=self.staged, entry=window(str(window_[0])), left=(), held=None)
 
-    def deliver(self, name: PartName) -> Receipt:
+    def deliver(self, number: int, part: int) -> Receipt:
         assert self._turns.acquire(timeout=20)
-        return Receipt(entry=name.entry, part=name.part, delivery=0, rows=1, sent=True)
+        return Receipt(entry=number, part=part, delivery=0, rows=1, sent=True)
 
     def wait(self, *given: Any, **how: Any) -> Any:
         """Stand in for the wait for a delivery: one may end now."""
