@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from sluice.answers import Answer
 from sluice.clock import Clock
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pipeline import Pipeline
-from sluice.receipts import Answer
 from sluice.records import ReadRange
 from sluice.store import Store
 

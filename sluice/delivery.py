@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sluice.answers import Answer
 from sluice.clock import Clock, timestamp
 from sluice.errors import DeliveryHeld, DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 from sluice.ledger.deliveries import (
@@ -20,13 +21,14 @@ from sluice.ledger.deliveries import (
     outcome_of_word,
     space_of,
 )
-from sluice.receipts import Answer, Receipt
+from sluice.receipts import Receipt
 from sluice.steps import step
 
 RESENDS_IN_ALL = 2
 TRIES_A_RUN = 6
 _LOOK_AGAIN_S = 0.5
 _DIED = "its sender died"
+_TOO_LATE = Answer(kind="refused", reason="not sent: its time was over before it began", retry=True)
 
 
 Try = Callable[[float], Answer]
@@ -173,7 +175,7 @@ class Deliverer:
         step("delivery.intended", **name.fields(number), resends=resends)
         # Counted from before the intent was written: this sender believes its time to be over no later than others do.
         left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
-        answer: Answer = send(left_s) if left_s > 0 else _TOO_LATE
+        answer = send(left_s) if left_s > 0 else _TOO_LATE
         step(f"delivery.answered_{answer.kind}", **name.fields(number), status=answer.status)
         self._write_down(name, number, intent, answer)
         return answer
@@ -235,18 +237,3 @@ def _refusal(name: PartName, answer: Answer) -> SluiceError:
         "Fix what Arize names; the next run sends it again. Can it not be fixed, let go of these rows: "
         f"sluice resolve FILE --entry {name.entry} --part {name.part} drop --reason …",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _TooLate:
-    """The time of a send was over before it began: nothing was sent."""
-
-    kind: Literal["refused"] = "refused"
-    status: None = None
-    reason: str = "not sent: its time was over before it began"
-    rows: None = None
-    retry: bool = True
-    error: None = None
-
-
-_TOO_LATE = _TooLate()

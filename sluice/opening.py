@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from sluice.answers import Answer
 from sluice.clock import SystemClock
 from sluice.connections import Connections, RunOptions
-from sluice.destinations.sdk import Outcome, SdkDestination, Target
+from sluice.destinations.sdk import SdkDestination, Target
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pipeline import LoadedPipeline, Pipeline
@@ -118,7 +119,7 @@ class ArizeBySdk:
                 self._sdk.__enter__()
                 self._is_ready = True
 
-    def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Outcome:
+    def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Answer:
         self.get_ready()
         target = Target(
             space_id=to.space, model=to.model, type=to.type, environment=to.environment, version=part.version

@@ -1,35 +1,10 @@
-"""What is known of a part's way: what a destination said of one send, and the receipt of what settled it."""
+"""The receipt of what settled a part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
-from sluice.errors import SluiceError
 from sluice.ledger.deliveries import End, PartName
-
-
-class Answer(Protocol):
-    """What a destination says of one send.
-
-    `refused` is proven not accepted; `unknown` is everything in between, and is never taken for either.
-    """
-
-    @property
-    def kind(self) -> Literal["accepted", "refused", "unknown"]: ...
-    @property
-    def status(self) -> int | None: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def rows(self) -> int | None: ...
-    @property
-    def retry(self) -> bool:
-        """Whether a refused send may succeed later with nobody doing anything."""
-
-    @property
-    def error(self) -> type[SluiceError] | None:
-        """What a refusal is that a person must mend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

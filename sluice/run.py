@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sluice.answers import Answer
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
 from sluice.delivery import Deliverer, Rules
@@ -16,7 +17,7 @@ from sluice.mirror import Mirror
 from sluice.outlook import Outlook, Standing
 from sluice.pipeline import LoadedPipeline
 from sluice.planning import Plan, remainder
-from sluice.receipts import Answer, Receipt
+from sluice.receipts import Receipt
 from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
 from sluice.sealing import Sealing

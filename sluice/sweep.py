@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sluice.ledger import Ledger, LedgerState
-from sluice.ledger.entries import Claim, Sealed, Slot, StagedFile, decode_slot, parse_ranges
+from sluice.ledger.codec import decode_slot
+from sluice.ledger.entries import Claim, Sealed, Slot, StagedFile, parse_ranges
 from sluice.offsets import OffsetRange, Partition
 from sluice.steps import step
 from sluice.store import Store

@@ -9,8 +9,9 @@ from itertools import combinations, count, pairwise, takewhile
 
 import polars as pl
 
+from sluice.ledger.codec import decode
 from sluice.ledger.deliveries import Intent, Outcome, outcome_of_word
-from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, StagedFile, Window, decode
+from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, StagedFile, Window
 from sluice.ledger.keys import Keys
 from sluice.offsets import GroupOffset, OffsetRange, Partition
 from tests.parts import MARKER, MemoryArize, MemoryKafka, MemoryStore

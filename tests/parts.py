@@ -11,8 +11,9 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from sluice.answers import Answer
 from sluice.connections import Connections
-from sluice.errors import DeliveryRefused, DestinationRefused, SluiceError, StoreUnavailable
+from sluice.errors import StoreUnavailable
 from sluice.ledger import entries
 from sluice.offsets import Balance, Bounds, CountedRange, GroupOffset, OffsetRange, Partition
 from sluice.pipeline import LoadedPipeline, Pipeline, parse_pipeline
@@ -194,24 +195,13 @@ def record(partition: Partition, offset: int, value: bytes | None) -> Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """An answer of the stand-in for Arize."""
+class Said(Answer):
+    """An answer of the stand-in for Arize, and whether the rows arrived."""
 
-    kind: Literal["accepted", "refused", "unknown"] = "accepted"
-    status: int | None = 200
-    reason: str = ""
-    rows: int | None = None
-    retry: bool = False
     arrives: bool = True
 
-    @property
-    def error(self) -> type[SluiceError] | None:
-        if self.kind != "refused" or self.retry:
-            return None
-        return DestinationRefused if self.status in (401, 403) else DeliveryRefused
 
-
-ACCEPTS: Final = Said()
+ACCEPTS: Final = Said(kind="accepted", status=200)
 BUSY: Final = Said(kind="refused", status=429, reason="busy", retry=True, arrives=False)
 REFUSES: Final = Said(kind="refused", status=400, reason="bad column", arrives=False)
 FORBIDS: Final = Said(kind="refused", status=403, reason="invalid key", arrives=False)

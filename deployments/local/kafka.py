@@ -80,12 +80,6 @@ class Kafka:
             "sasl.password": self.sasl_users[user] if password is None else password,
         }
 
-    def restart(self, *, crash: bool = False) -> None:
-        """End it, by SIGKILL if `crash`, and start it again on the same ports and data."""
-        if crash:
-            self.process.kill()
-        self.process.restart()
-
 
 @contextmanager
 def running_kafka(

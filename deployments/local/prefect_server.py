@@ -55,12 +55,6 @@ class PrefectServer:
     def environment(self) -> dict[str, str]:
         return {**_home(self.directory), "PREFECT_API_URL": self.api_url}
 
-    def restart(self, *, crash: bool = False) -> None:
-        """End it, by SIGKILL if `crash`, and start it again on the same port and database."""
-        if crash:
-            self.process.kill()
-        self.process.restart()
-
     def watch_heartbeats(self, file: Path = AUTOMATION) -> None:
         """Have runs that were killed marked as crashed, unless that is arranged already."""
         there = {item["name"] for item in PrefectApi(self.api_url).ask("POST", "/automations/filter", {})}

@@ -124,8 +124,10 @@ class Child:
         """Ask it to end (SIGTERM), insist after the grace period, and return when it is gone."""
         self._order(supervisor.TERMINATE)
 
-    def restart(self) -> None:
-        """Start the same command again, ending it first if it still runs."""
+    def restart(self, *, crash: bool = False) -> None:
+        """End it, by SIGKILL if `crash`, and start the same command again: on the same ports and data."""
+        if crash:
+            self.kill()
         self.terminate()
         self.start()
 

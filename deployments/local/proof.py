@@ -87,7 +87,7 @@ def _equal(one: object, other: object) -> str:
 def prove(stack: Stack, pipeline: str) -> Proof:
     """Count everything anew from Kafka, the store and the stand-in."""
     loaded = pipeline_called(pipeline, Settings.from_environment(os.environ))
-    store = open_store(f"s3://{stack.store.bucket}/sluice")
+    store = open_store(stack.environment()["SLUICE_STORE"])
     ledger = Ledger(store, pipeline).load()
     sealed = [
         entry

@@ -45,12 +45,6 @@ class SeaweedFS:
             "AWS_DEFAULT_REGION": REGION,
         }
 
-    def restart(self, *, crash: bool = False) -> None:
-        """End it, by SIGKILL if `crash`, and start it again on the same ports and data."""
-        if crash:
-            self.process.kill()
-        self.process.restart()
-
 
 @contextmanager
 def running_seaweedfs(directory: Path, *, bucket: str = "sluice", deadline_s: float = 60) -> Iterator[SeaweedFS]:

@@ -15,11 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
+from sluice.answers import Answer
 from sluice.clock import elapsed_s
+from sluice.destinations.sdk_answers import class_names, refused
 from sluice.destinations.sdk_child import Child
-from sluice.destinations.sdk_outcomes import Outcome, class_names, refused
-
-__all__ = ["Outcome", "SdkDestination", "Secret", "Target"]
 
 
 class Secret(Protocol):
@@ -83,7 +82,7 @@ class SdkDestination:
         for sender in self._senders:
             sender.close()
 
-    def send(self, file: Path, target: Target, *, rows: int, timeout_s: float) -> Outcome:
+    def send(self, file: Path, target: Target, *, rows: int, timeout_s: float) -> Answer:
         """Send the rows of one part of a staged file, once. May be called from `parallel` threads.
 
         Args:
@@ -121,7 +120,7 @@ class _Sender:
                 self._child = Child({"api_key": self._api_key.get_secret_value(), **self._endpoint})
             return self._child
 
-    def send(self, order: Mapping[str, Any], deadline: float) -> Outcome:
+    def send(self, order: Mapping[str, Any], deadline: float) -> Answer:
         if elapsed_s() >= deadline:
             return refused("no time was left; nothing was sent", retry=True)
         try:

@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sluice.answers import Answer
 from sluice.clock import elapsed_s
-from sluice.destinations.sdk_outcomes import Outcome, refused, unknown
+from sluice.destinations.sdk_answers import refused, unknown
 
 _GONE_S = 1.0
 _ROOT = str(Path(__file__).parents[2])
@@ -48,7 +49,7 @@ class Child:
     def alive(self) -> bool:
         return not self._why and self._process.poll() is None
 
-    def ask(self, order: Mapping[str, Any], deadline: float) -> Outcome | None:
+    def ask(self, order: Mapping[str, Any], deadline: float) -> Answer | None:
         """Hand over an order and wait for its outcome; None if the deadline or the child's end comes first."""
         self._begun = False
         self._tell({**order, "deadline_s": deadline})
@@ -65,7 +66,7 @@ class Child:
             self._process.stdin.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def last_words(self) -> Outcome:
+    def last_words(self) -> Answer:
         """Say what is known of the order of a child that was killed or died; it may have answered just before."""
         self._reader.join(_GONE_S)
         if answer := self._answer(deadline=0):
@@ -74,13 +75,13 @@ class Child:
             return unknown(f"{self._why} after the rows began to go out")
         return refused(f"{self._why}; nothing was sent", retry=True)
 
-    def _answer(self, deadline: float) -> Outcome | None:
+    def _answer(self, deadline: float) -> Answer | None:
         while line := self._next_line(deadline):
             if not line.startswith(b"{"):
                 continue  # printed while Python started, before the sender could see to it
             answer = json.loads(line)
             if "kind" in answer:
-                return Outcome(**answer)
+                return Answer(**answer)
             self._begun = True
         return None
 

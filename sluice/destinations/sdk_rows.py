@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sluice.destinations.sdk_outcomes import NotSent, class_names
+from sluice.destinations.sdk_answers import NotSent, class_names
 
 FEATURE, TAG = "feature/", "tag/"
 _ARGUMENTS = {

@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from sluice.answers import Answer
 from sluice.clock import elapsed_s
-from sluice.destinations.sdk_outcomes import NotSent, Outcome, outcome_of
+from sluice.destinations.sdk_answers import NotSent, answer_of
 from sluice.destinations.sdk_rows import read_part
 
 # The SDK's own validation halves the speed; it may go once ours is proven at least as strict.
@@ -68,7 +69,7 @@ def main() -> None:
         _write_line(answers, asdict(send(connection, order, wire)))
 
 
-def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire) -> Outcome:
+def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire) -> Answer:
     """Send the rows of one part and say what became of it; every exception is an outcome.
 
     The order's deadline is on the clock of `elapsed_s`, which all processes of a machine share.
@@ -79,8 +80,8 @@ def send(connection: Mapping[str, Any], order: Mapping[str, Any], wire: Wire) ->
         columns = list(frame.columns)
         status = _log(connection, order, frame, arguments)
     except Exception as error:  # noqa: BLE001 - the SDK's documented exceptions are not all that it raises
-        return outcome_of(error, begun=wire.begun, columns=columns)
-    return Outcome(kind="accepted", status=status, rows=len(frame))
+        return answer_of(error, begun=wire.begun, columns=columns)
+    return Answer(kind="accepted", status=status, rows=len(frame))
 
 
 def _log(connection: Mapping[str, Any], order: Mapping[str, Any], frame: Any, arguments: Mapping[str, Any]) -> int:

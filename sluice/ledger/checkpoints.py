@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from sluice.errors import LedgerDamaged
-from sluice.ledger.entries import ClaimWindow, Entry, PartitionText, Sealed, checked
+from sluice.ledger.codec import checked
+from sluice.ledger.entries import ClaimWindow, Entry, PartitionText, Sealed
 from sluice.ledger.state import LedgerState, OpenEntry, Position
 from sluice.offsets import OffsetRange, Partition
 

@@ -15,7 +15,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from sluice.errors import RESTORED, LedgerDamaged
-from sluice.ledger.entries import Sealed, checked, encode
+from sluice.ledger.codec import checked, encode
+from sluice.ledger.entries import Sealed
 from sluice.ledger.keys import Keys
 from sluice.store import Store
 

@@ -5,18 +5,13 @@ docs/ledger.md is this file in words. A change of shape is a new number, and the
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from sluice.errors import LedgerDamaged, LedgerOfAnotherVersion
 from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
-
-FORMAT = 1
 
 
 def _is_range(text: str) -> str:
@@ -252,41 +247,6 @@ class Skip(_Entry):
 
 Entry = Annotated[Genesis | Pin | Window | Claim | Derived | Skip, Field(discriminator="kind")]
 Sealed = Window | Derived
-Stored = TypeVar("Stored")
-_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
-_SLOT: TypeAdapter[Slot | VoidSlot] = TypeAdapter(Annotated[Slot | VoidSlot, Field(discriminator="kind")])
-
-
-def encode(stored: BaseModel) -> bytes:
-    return stored.model_dump_json(indent=1, exclude_none=True).encode()
-
-
-def decode(key: str, data: bytes) -> Entry:
-    """Read an entry of the log.
-
-    Raises:
-        LedgerOfAnotherVersion, LedgerDamaged: see there.
-    """
-    return checked(key, data, _ENTRY)
-
-
-def decode_slot(key: str, data: bytes) -> Slot | VoidSlot:
-    return checked(key, data, _SLOT)
-
-
-def checked(key: str, data: bytes, shape: TypeAdapter[Stored]) -> Stored:
-    """Read any object of the ledger, after a look at its format."""
-    try:
-        found = json.loads(data)["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise LedgerDamaged(f"{key} is no object of a ledger") from error
-    if found != FORMAT:
-        raise LedgerOfAnotherVersion(f"{key} has format {found}, this Sluice knows {FORMAT}", "Install a newer Sluice")
-    try:
-        return shape.validate_json(data)
-    except pydantic.ValidationError as error:
-        where = ".".join(str(step) for step in error.errors()[0]["loc"])
-        raise LedgerDamaged(f"{key} cannot be read at {where}") from error
 
 
 def parse_ranges(texts: Iterable[str]) -> tuple[OffsetRange, ...]:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sluice.errors import RESTORED, LedgerDamaged, LedgerMoved, WindowHeld
 from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
-from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, Window, decode, encode
+from sluice.ledger.codec import decode, encode
+from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, Window
 from sluice.ledger.keys import Keys
 from sluice.ledger.state import LedgerState, fold
 from sluice.steps import step

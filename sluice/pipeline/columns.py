@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sluice.pipeline.map import FixedValue, Map, Outcome, TypedPath, VersionPath
+from sluice.pipeline.map import FixedValue, LabelAndScore, Map, TypedPath, VersionPath
 from sluice.pipeline.places import (
     TYPES,
     ColumnType,
@@ -51,7 +51,7 @@ def identity_columns(map_: Map) -> Iterator[Column]:
         yield _version(map_.version)
 
 
-def outcome_columns(what: What, outcome: Outcome | None, *, is_text: bool, is_needed: bool) -> Iterator[Column]:
+def outcome_columns(what: What, outcome: LabelAndScore | None, *, is_text: bool, is_needed: bool) -> Iterator[Column]:
     """Yield label and score, as far as they are mapped.
 
     Args:

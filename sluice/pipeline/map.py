@@ -100,7 +100,7 @@ class VersionPath(Strict):
     )
 
 
-class Outcome(Strict):
+class LabelAndScore(Strict):
     """A prediction, or what came true: at least one of label and score."""
 
     model_config = ConfigDict(
@@ -113,7 +113,7 @@ class Outcome(Strict):
     score: Path | None = Field(default=None, description="Where the score is: a number. For binary_classification.")
 
     @model_validator(mode="after")
-    def _something(self) -> Outcome:
+    def _something(self) -> LabelAndScore:
         if self.label is None and self.score is None:
             raise ValueError("allowed: label, score, or both; nothing is given")
         return self
@@ -129,8 +129,8 @@ class Map(Strict):
         Annotated[OwnTime, Tag("<word>")] | Annotated[TimePath, Tag("<TimePath>")],
         Discriminator(_time_shape),
     ] = Field(description="The time of the event: {path, unit}, or $timestamp for the Kafka record's own.")
-    prediction: Outcome | None = Field(default=None, description="What the model said. Predictions need it.")
-    actual: Outcome | None = Field(default=None, description="What came true. Actuals need it.")
+    prediction: LabelAndScore | None = Field(default=None, description="What the model said. Predictions need it.")
+    actual: LabelAndScore | None = Field(default=None, description="What came true. Actuals need it.")
     features: Features | None = Field(default=None, description="The model's inputs.")
     tags: dict[Name, Spec] = Field(
         json_schema_extra=NAMES_SCHEMA,

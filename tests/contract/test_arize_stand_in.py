@@ -346,7 +346,7 @@ def test_what_was_stored_outlives_a_kill(tmp_path: Path) -> None:
         send(arize, predictions(10, first=2_000))
         arize.join()
         before = arize.summary(), arize.calls()
-        arize.restart(crash=True)
+        arize.process.restart(crash=True)
         assert (arize.summary(), arize.calls()) == before
         assert arize.ids("delay") == [f"flight-{n}" for n in range(1_010)]
         send(arize, predictions(1, first=3_000))

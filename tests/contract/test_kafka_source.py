@@ -771,7 +771,7 @@ def lone_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Kafka"]:
 def fragile(lone_kafka: "Kafka") -> "Kafka":
     """A broker of our own, which may be ended, started again, and damaged."""
     if not lone_kafka.process.alive:
-        lone_kafka.restart()
+        lone_kafka.process.restart()
     return lone_kafka
 
 
@@ -788,7 +788,7 @@ class TestBrokerTrouble:
         with KafkaSource(properties, group="g") as source, source.reader() as reader:
             few = ReadLimits(max_records=300, max_bytes=1 << 30, max_seconds=60)
             (first,) = reader.read([span], limits=few, on_expired="fail")
-            fragile.restart()
+            fragile.process.restart()
             pieces = [first, *read_all(reader, remainder([span], [first.range]), few)]
             assert offsets_of(pieces) == list(range(3000))
             produce(fragile, named, 10, first=3000)
@@ -812,7 +812,7 @@ class TestBrokerTrouble:
             with pytest.raises(SourceUnavailable, match="within 3 s"):
                 read_all(reader, remainder([span], [first.range]), WIDE)
             assert time.monotonic() - started < 10
-        fragile.restart()
+        fragile.process.restart()
 
     def test_a_log_that_was_cut_and_written_anew_is_a_lost_epoch(self, fragile: "Kafka", named: str) -> None:
         at = Partition(named, 0)
@@ -823,7 +823,7 @@ class TestBrokerTrouble:
                 (before,) = reader.read([OffsetRange(at, 0, 8)], limits=WIDE, on_expired="fail")
                 fragile.process.kill()
                 cut_log(fragile, named)
-                fragile.restart()
+                fragile.process.restart()
                 produce(fragile, named, 10, first=100)
             assert source.snapshot([named])[at].end == 15
             epoch = before.leader_epoch

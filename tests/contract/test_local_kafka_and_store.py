@@ -81,7 +81,7 @@ def test_topics_records_and_commits_outlive_a_crash_an_orderly_end_and_other_por
         produce(broker, topic, ["a"])
         commit(broker, topic, 1)
         first = broker.bootstrap_servers
-        broker.restart(crash=True)
+        broker.process.restart(crash=True)
         produce(broker, topic, ["b"])
     with running_kafka(tmp_path) as broker:
         assert broker.bootstrap_servers != first
@@ -168,7 +168,7 @@ def test_objects_and_keys_outlive_a_crash_an_orderly_end_and_other_ports(tmp_pat
     names = [f"{number:03}" for number in range(100)]
     with running_seaweedfs(tmp_path, bucket="kept") as store:
         put(store, names[:50])
-        store.restart(crash=True)
+        store.process.restart(crash=True)
         put(store, names[50:])
         first = store
     with running_seaweedfs(tmp_path, bucket="kept") as store:

@@ -23,8 +23,9 @@ import pytest
 from deployments.local.arize import ArizeStandIn, running_arize
 from deployments.local.ports import free_port
 from deployments.local.processes import wait_until
+from sluice.answers import Answer
 from sluice.clock import elapsed_s
-from sluice.destinations.sdk import Outcome, SdkDestination, Target
+from sluice.destinations.sdk import SdkDestination, Target
 from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ class Sending:
         whole = {"space_id": self.arize.space_id, "model": self.model, "type": "binary_classification", "version": "1"}
         return Target(**(whole | changed))
 
-    def send(self, file: Path, *, rows: int = 3, timeout_s: float = ENOUGH_S, **changed: Any) -> Outcome:
+    def send(self, file: Path, *, rows: int = 3, timeout_s: float = ENOUGH_S, **changed: Any) -> Answer:
         return self.destination.send(file, self.target(**changed), rows=rows, timeout_s=timeout_s)
 
     def fault(self, kind: str, **fault: Any) -> None:
@@ -96,7 +97,7 @@ def staged(tmp_path: Path) -> Path:
 def test_what_arrives_is_what_was_staged(sending: Sending, tmp_path: Path) -> None:
     file = written(tmp_path, awkward_rows())
     outcome = sending.send(file, rows=4)
-    assert outcome == Outcome(kind="accepted", status=200, rows=4)
+    assert outcome == Answer(kind="accepted", status=200, rows=4)
     expected = awkward_rows().drop("topic", "partition", "offset", "version").rename({"prediction_ts": "timestamp"})
     arrived = sending.arrived().select(expected.columns)
     assert arrived.equals(expected.cast({"feature/kind": pl.String}), null_equal=True)
@@ -417,7 +418,7 @@ def connected(arize: ArizeStandIn, parallel: int = 1) -> SdkDestination:
 
 
 @contextmanager
-def hanging(sending: Sending, file: Path) -> Iterator[Future[Outcome]]:
+def hanging(sending: Sending, file: Path) -> Iterator[Future[Answer]]:
     """A send that Arize has received whole and does not answer, from another thread."""
     sending.fault("hang")
     with ThreadPoolExecutor(1) as pool:

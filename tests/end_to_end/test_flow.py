@@ -212,7 +212,7 @@ def test_a_server_restarted_in_the_middle_costs_no_row_and_doubles_none(
     flow.bench.arize.script("slow", seconds=4, model=flow.name)
     first = flow.trigger()
     wait_until(lambda: bool(flow.bench.sends(flow.name)), RUN_S, "the first send")
-    flow.server.restart(crash=True)
+    flow.server.process.restart(crash=True)
     ended, run = flow.ended(first), flow.run()
     assert (ended["state_type"], run["state_type"]) == ("COMPLETED", "COMPLETED"), (ended["state"], run["state"])
     assert flow.bench.ids(flow.name) == written.good

@@ -35,7 +35,7 @@ def intent(**fields: Any) -> Intent:
 class Arize:
     """Answers by a script, and counts what arrived. Leaves out everything else."""
 
-    def __init__(self, world: World, *script: Said) -> None:
+    def __init__(self, *script: Said) -> None:
         self.script = list(script)
         self.arrived = 0
         self.left_s: list[float] = []
@@ -58,7 +58,7 @@ class Desk:
         self.world = World()
         self.store = MemoryStore(self.world)
         self.deliveries = Deliveries(self.store, KEYS)
-        self.arize = Arize(self.world)
+        self.arize = Arize()
 
     def deliver(self, on_ambiguous: Literal["resend", "hold"] = "resend", run: str = "run") -> Receipt:
         rules = Rules(duration_s=DURATION_S, on_ambiguous=on_ambiguous)

@@ -20,6 +20,7 @@ from flows.cli_options import parser
 from sluice import errors
 from sluice.errors import SluiceError, every_error
 from sluice.ledger import checkpoints, deliveries, entries
+from sluice.ledger.codec import decode
 from sluice.ledger.keys import Keys
 from sluice.offsets import Balance, OffsetRange, Partition
 from sluice.settings import KAFKA, NOT_READ, SET_BY_SLUICE, VARIABLES
@@ -418,14 +419,14 @@ def test_the_worked_example_is_read_by_the_code_and_balances() -> None:
     sent_as = [told.delivery(1, 1, 0, what) for what in ("intent", "outcome")]
     assert keys == [told.entry(0), told.entry(1), *sent_as, told.checkpoint(2)]
 
-    read = entries.decode(keys[1], json.dumps(window).encode())
+    read = decode(keys[1], json.dumps(window).encode())
     assert isinstance(read, entries.Window)
     assert [item.counted.balance.total for item in read.ranges] == [item.range.span for item in read.ranges]
     assert read.balance.arithmetic() in section("docs/ledger.md", "a-worked-example")
     assert read.staged
     assert read.staged.rows == read.balance.staged == sum(part.rows for part in read.parts)
     assert read.staged.key == told.file("staged", read.ranges[0].range, read.staged.sha256)
-    begun = entries.decode(keys[0], json.dumps(genesis).encode())
+    begun = decode(keys[0], json.dumps(genesis).encode())
     stored = checkpoints.decode_checkpoint(keys[4], json.dumps(checkpoint).encode())
     state = checkpoints.as_state(stored, lambda _: read)
     assert begun.id == state.ledger_id

@@ -8,8 +8,8 @@ import pytest
 
 from sluice.errors import LedgerDamaged, LedgerMoved, StoreUnavailable, WindowHeld
 from sluice.ledger import Ledger, entries
+from sluice.ledger.codec import encode
 from sluice.ledger.deliveries import Deliveries, Intent, Outcome, PartName, end_of
-from sluice.ledger.entries import encode
 from sluice.ledger.keys import Keys
 from sluice.ledger.log import CHECKPOINT_EVERY
 from sluice.offsets import OffsetRange, Partition

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sluice.errors import LedgerDamaged, LedgerOfAnotherVersion
 from sluice.ledger import LedgerState, coverage, entries
 from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
-from sluice.ledger.entries import decode, encode
+from sluice.ledger.codec import decode, encode
 from sluice.ledger.state import fold, fold_slot
 from sluice.offsets import OffsetRange, Partition
 from tests.parts import WRITTEN, derived, genesis, sealed, topic_starts, window

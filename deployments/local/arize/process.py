@@ -19,12 +19,6 @@ class ArizeProcess(ArizeStandIn):
 
     process: Child
 
-    def restart(self, *, crash: bool = False) -> None:
-        """End it, by SIGKILL if `crash`, and start it again on the same port and directory."""
-        if crash:
-            self.process.kill()
-        self.process.restart()
-
 
 @contextmanager
 def arize_process(

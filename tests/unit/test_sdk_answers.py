@@ -24,7 +24,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from sluice.destinations.sdk_outcomes import NotSent, Outcome, outcome_of
+from sluice.answers import Answer
+from sluice.destinations.sdk_answers import NotSent, answer_of
 from sluice.destinations.sdk_rows import wire_names
 from sluice.destinations.sdk_sender import Wire
 from sluice.destinations.sdk_words import KNOWN, without_values
@@ -58,28 +59,28 @@ AFTER = [
 
 @pytest.mark.parametrize("error", BEFORE, ids=lambda error: type(error).__name__)
 def test_what_fails_before_a_byte_of_the_rows_went_out_is_refused_and_may_pass(error: Exception) -> None:
-    outcome = outcome_of(error, begun=False)
+    outcome = answer_of(error, begun=False)
     assert (outcome.kind, outcome.retry, outcome.error) == ("refused", True, DestinationUnavailable)
     assert "canary" not in outcome.reason
 
 
 @pytest.mark.parametrize("error", [*BEFORE, *AFTER], ids=lambda error: type(error).__name__)
 def test_what_fails_after_a_byte_of_the_rows_went_out_is_unknown_whatever_it_is(error: Exception) -> None:
-    outcome = outcome_of(error, begun=True)
+    outcome = answer_of(error, begun=True)
     assert (outcome.kind, outcome.retry, outcome.error) == ("unknown", False, None)
     assert "canary" not in outcome.reason
 
 
 @pytest.mark.parametrize("error", [requests.exceptions.InvalidHeader("the key"), KeyError("x"), TypeError("x")])
 def test_a_mistake_that_no_time_mends_is_not_tried_again(error: Exception) -> None:
-    outcome = outcome_of(error, begun=False)
+    outcome = answer_of(error, begun=False)
     assert (outcome.kind, outcome.retry, outcome.error) == ("refused", False, DeliveryRefused)
     assert "key" not in outcome.reason
 
 
 def test_the_reason_names_what_an_error_wraps() -> None:
     error = requests.ConnectionError(wrapped(NewConnectionError(CONNECTION, "")))  # type: ignore[arg-type]
-    assert outcome_of(error, begun=False).reason == (
+    assert answer_of(error, begun=False).reason == (
         "nothing was sent (ConnectionError, MaxRetryError, NewConnectionError)"
     )
 
@@ -105,7 +106,7 @@ def test_the_reason_names_what_an_error_wraps() -> None:
 )
 def test_a_status_decides_the_outcome(status: int, kind: str, retry: bool, error: type[SluiceError] | None) -> None:
     raised = AuthenticationError(status, "words") if status in (401, 403) else APIError(status, "words")
-    outcome = outcome_of(raised, begun=True)
+    outcome = answer_of(raised, begun=True)
     assert (outcome.kind, outcome.status, outcome.retry, outcome.error) == (kind, status, retry, error)
     assert ("words" in outcome.reason) == (400 <= status < 500)
 
@@ -122,7 +123,7 @@ def test_a_status_decides_the_outcome(status: int, kind: str, retry: bool, error
     ],
 )
 def test_of_arizes_words_only_those_that_are_known_are_told(text: str, told: str) -> None:
-    reason = outcome_of(APIError(400, text), begun=True, columns=["distance"]).reason
+    reason = answer_of(APIError(400, text), begun=True, columns=["distance"]).reason
     assert reason == f"HTTP 400: {told}".removesuffix(": ")[: len("HTTP 400: ") + 300]
 
 
@@ -146,7 +147,7 @@ def test_nothing_is_told_but_known_words_and_columns(text: str) -> None:
     ],
 )
 def test_a_validation_error_gives_its_code_and_names_of_columns_alone(problem: ValidationError, told: str) -> None:
-    outcome = outcome_of(ValidationFailure([problem, problem]), begun=False, columns=["prediction_id", "distance"])
+    outcome = answer_of(ValidationFailure([problem, problem]), begun=False, columns=["prediction_id", "distance"])
     assert outcome.reason == f"the SDK refused the rows: {told}"
     assert (outcome.kind, outcome.retry, outcome.error) == ("refused", False, DeliveryRefused)
 
@@ -156,11 +157,11 @@ def test_a_validation_error_whose_representation_is_free_text_gives_its_class() 
         def __repr__(self) -> str:
             return "the value canary is wrong"
 
-    assert outcome_of(ValidationFailure([Chatty()]), begun=False).reason == "the SDK refused the rows: Chatty"  # type: ignore[list-item]
+    assert answer_of(ValidationFailure([Chatty()]), begun=False).reason == "the SDK refused the rows: Chatty"  # type: ignore[list-item]
 
 
 def test_an_accepted_outcome_is_no_error() -> None:
-    assert Outcome(kind="accepted", status=200, rows=3).error is None
+    assert Answer(kind="accepted", status=200, rows=3).error is None
 
 
 def test_names_on_the_wire_lose_their_prefix_and_never_collide() -> None:

@@ -8,44 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from sluice.answers import Answer
 from sluice.destinations.sdk_words import without_values
-from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
 # Request timeout, too early, too many requests: Arize did not take the rows, and may take them later.
 _LATER = (408, 425, 429)
-_AT_THE_DOOR = (401, 403, 404, 405, 407)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of a send.
-
-    Attributes:
-        kind: `accepted`: Arize answered 2xx. `refused`: proven not to have been accepted. `unknown`: it may have been.
-        status: Arize's HTTP status, None where it gave none.
-        reason: words, codes and column names; never a value of an event, never the key. Empty if accepted.
-        rows: how many were accepted; None otherwise.
-        retry: of a refusal, whether the same send may be accepted later though nobody mended anything.
-    """
-
-    kind: Literal["accepted", "refused", "unknown"]
-    status: int | None = None
-    reason: str = ""
-    rows: int | None = None
-    retry: bool = False
-
-    @property
-    def error(self) -> type[SluiceError] | None:
-        """The error that a refusal is; None for the other two."""
-        if self.kind != "refused":
-            return None
-        if self.retry:
-            return DestinationUnavailable
-        redirected = self.status is not None and self.status < 400
-        return DestinationRefused if redirected or self.status in _AT_THE_DOOR else DeliveryRefused
 
 
 class NotSent(Exception):
@@ -59,15 +27,15 @@ class NotSent(Exception):
         self.retry = retry
 
 
-def refused(reason: str, status: int | None = None, *, retry: bool = False) -> Outcome:
-    return Outcome(kind="refused", status=status, reason=reason, retry=retry)
+def refused(reason: str, status: int | None = None, *, retry: bool = False) -> Answer:
+    return Answer(kind="refused", status=status, reason=reason, retry=retry)
 
 
-def unknown(reason: str, status: int | None = None) -> Outcome:
-    return Outcome(kind="unknown", status=status, reason=reason)
+def unknown(reason: str, status: int | None = None) -> Answer:
+    return Answer(kind="unknown", status=status, reason=reason)
 
 
-def outcome_of(error: Exception, *, begun: bool, columns: Sequence[str] = ()) -> Outcome:
+def answer_of(error: Exception, *, begun: bool, columns: Sequence[str] = ()) -> Answer:
     """Translate what the SDK's call, or what comes before it, raised.
 
     Args:
@@ -75,7 +43,7 @@ def outcome_of(error: Exception, *, begun: bool, columns: Sequence[str] = ()) ->
         columns: the names that may be told.
     """
     if isinstance(status := getattr(error, "status_code", None), int):
-        return _outcome_of_status(status, str(getattr(error, "message", "")), columns)
+        return _answer_of_status(status, str(getattr(error, "message", "")), columns)
     if begun:
         return unknown(f"no answer after the rows began to go out ({class_names(error)})")
     if isinstance(error, NotSent):
@@ -91,7 +59,7 @@ def class_names(error: BaseException) -> str:
     return ", ".join(dict.fromkeys(type(link).__name__ for link in _chain(error)))
 
 
-def _outcome_of_status(status: int, message: str, columns: Sequence[str]) -> Outcome:
+def _answer_of_status(status: int, message: str, columns: Sequence[str]) -> Answer:
     if status >= 500 or status == 303:  # "see other" may follow a POST that was carried out
         return unknown(f"HTTP {status}", status)
     words = without_values(message, columns) if status >= 400 else "a redirect, which is not followed"
