@@ -18,8 +18,8 @@ from sluice.ledger.deliveries import (
     Outcome,
     PartName,
     end_of,
-    outcome_of_word,
     space_of,
+    word_on_part,
 )
 from sluice.receipts import Receipt
 from sluice.steps import step
@@ -31,7 +31,6 @@ _DIED = "its sender died"
 _TOO_LATE = Answer(kind="refused", reason="not sent: its time was over before it began", retry=True)
 
 
-Try = Callable[[float], Answer]
 Send = Callable[[float, str | None], Answer]
 
 
@@ -87,14 +86,13 @@ class Deliverer:
             # It came after a person had released its delivery or let go of the rows: written down once more, unsent.
             late = next((item.answer for item in said if item.answer.kind == "accepted" and item.space == space), None)
             if end is not None and not (end.is_dropped and late):
-                self._close_words(name, known)
                 return Receipt.of(name, end, rows, sent=bool(late))
-            if late is None:
-                allowed = self._allow_resend(name, unknown, allowed)
-                self._pause(name, said)
-            elif unknown:
-                self._doubt(name, unknown[0].number)
-            answer = self._try(name, len(known), len(unknown), _unsent(late) if late else _to(space, send))
+            if late is not None:
+                self._write_down_late(name, len(known), unknown, late)
+                continue
+            allowed = self._allow_resend(name, unknown, allowed)
+            self._pause(name, said)
+            answer = self._try(name, len(known), len(unknown), space, send)
             if answer is not None:
                 said.append(_Said(space, answer))
 
@@ -123,12 +121,6 @@ class Deliverer:
                 note = Note(intent=item.intent.id, reason=_DIED, written_at=self._now())
                 self._deliveries.leave_note(name, item.number, note)
         self._clock.wait(_LOOK_AGAIN_S)
-
-    def _close_words(self, name: PartName, known: Sequence[Delivery]) -> None:
-        """Write down what persons' words came to: one may have been cut off before, and a listing shows no word."""
-        for item in known:
-            if said := outcome_of_word(item.intent):
-                self._deliveries.conclude(name, item.number, said)
 
     def _allow_resend(self, name: PartName, unknown: list[Delivery], allowed: int) -> int:
         """Check that a part which may have been accepted may be sent again; return how often this run has been let."""
@@ -160,25 +152,35 @@ class Deliverer:
             raise DestinationUnavailable(f"{name}: Arize did not take it in {len(said)} tries ({reason})")
         self._clock.wait(2.0 ** (len(said) - 1))
 
-    def _try(self, name: PartName, number: int, resends: int, send: Try) -> Answer | None:
+    def _try(self, name: PartName, number: int, resends: int, space: str | None, send: Send) -> Answer | None:
         """Write an intent and send; None where another run wrote that delivery first."""
         began_s = self._clock.elapsed_s()
-        intent = Intent(
+        intent = self._intent(name, resends)
+        if not self._deliveries.intend(name, number, intent):
+            return None
+        step("delivery.intended", **name.fields(number), resends=resends)
+        # Counted from before the intent was written: this sender believes its time to be over no later than others do.
+        left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
+        answer = send(left_s, space) if left_s > 0 else _TOO_LATE
+        step(f"delivery.answered_{answer.kind}", **name.fields(number), status=answer.status)
+        self._write_down(name, number, intent, answer)
+        return answer
+
+    def _write_down_late(self, name: PartName, number: int, unknown: list[Delivery], late: Answer) -> None:
+        if unknown:
+            self._doubt(name, unknown[0].number)
+        intent = self._intent(name, len(unknown))
+        if self._deliveries.intend(name, number, intent):
+            self._write_down(name, number, intent, late)
+
+    def _intent(self, name: PartName, resends: int) -> Intent:
+        return Intent(
             entry_id=name.entry_id,
             run=self._run,
             duration_s=self._rules.duration_s,
             resends=resends,
             written_at=self._now(),
         )
-        if not self._deliveries.intend(name, number, intent):
-            return None
-        step("delivery.intended", **name.fields(number), resends=resends)
-        # Counted from before the intent was written: this sender believes its time to be over no later than others do.
-        left_s = intent.duration_s - (self._clock.elapsed_s() - began_s)
-        answer = send(left_s) if left_s > 0 else _TOO_LATE
-        step(f"delivery.answered_{answer.kind}", **name.fields(number), status=answer.status)
-        self._write_down(name, number, intent, answer)
-        return answer
 
     def _write_down(self, name: PartName, number: int, intent: Intent, answer: Answer) -> None:
         if answer.kind == "unknown":
@@ -213,15 +215,7 @@ def waits_for_a_word(known: Sequence[Delivery], on_ambiguous: str) -> bool:
 
 def words_on(entry: int, part: int) -> str:
     """What a person may say of a send without a known outcome."""
-    return f"sluice resolve FILE --entry {entry} --part {part} delivered|resend --reason …"
-
-
-def _to(space: str | None, send: Send) -> Try:
-    return lambda left_s: send(left_s, space)
-
-
-def _unsent(late: Answer) -> Try:
-    return lambda _: late
+    return word_on_part(entry, part, "delivered|resend")
 
 
 def _refusal(name: PartName, answer: Answer) -> SluiceError:
@@ -235,5 +229,5 @@ def _refusal(name: PartName, answer: Answer) -> SluiceError:
     return DeliveryRefused(
         what,
         "Fix what Arize names; the next run sends it again. Can it not be fixed, let go of these rows: "
-        f"sluice resolve FILE --entry {name.entry} --part {name.part} drop --reason …",
+        f"{word_on_part(name.entry, name.part, 'drop')}",
     )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from sluice.errors import GroupAhead, GroupMoved, GroupOfAnotherLedger, LedgerDamaged
+from sluice.ledger.deliveries import word_on_part
 from sluice.ledger.entries import Derived, Entry, Skip, Window, parse_ranges
+from sluice.ledger.log import ways_out
 from sluice.ledger.state import LedgerState
 from sluice.offsets import GroupOffset, Partition
 
@@ -56,51 +58,59 @@ def _is_behind(at: GroupOffset, wanted: GroupOffset) -> bool:
 def check_group(
     state: LedgerState, group: str, committed: Mapping[Partition, GroupOffset], entry: Callable[[int], Entry]
 ) -> None:
-    """Check that the group is absent, or at a boundary of this ledger, with nothing before it that is not delivered.
+    """Check that the group is absent, or at a boundary of this ledger.
 
     Args:
-        state: as it is known behind a look at the group.
         entry: reads an entry of the ledger by its number.
 
     Raises:
-        GroupOfAnotherLedger, GroupMoved, GroupAhead: see there.
+        GroupOfAnotherLedger, GroupMoved: see there.
     """
     for partition, at in sorted(committed.items()):
         mark = Mark.parse(at.metadata)
         if mark is not None and mark.ledger_id != state.ledger_id:
             raise _of_another(group, at, mark, ". If this ledger is the right one: sluice realign FILE --to ledger")
-        stands = _stands(state, partition)
+        stands = state.committable([partition])[partition].offset
         if at.offset != stands and not (mark and _is_boundary(state, mark, at, entry)):
             raise GroupMoved(
                 f"The group {group} stands at {partition} offset {at.offset}, where this ledger never put it "
                 f"(it stands at {stands})",
                 f"Find out who moved it. {_WAYS}",
             )
-        if at.offset > stands:
-            raise _ahead(state, group, at, mark)
 
 
-def is_ahead(state: LedgerState, committed: Mapping[Partition, GroupOffset]) -> bool:
-    """Whether the group has something behind it that is not known to be delivered: another run may have done it."""
-    return any(at.offset > _stands(state, partition) for partition, at in committed.items())
-
-
-def _stands(state: LedgerState, partition: Partition) -> int:
-    return state.committable([partition])[partition].offset
-
-
-def _ahead(state: LedgerState, group: str, at: GroupOffset, mark: Mark | None) -> GroupAhead:
-    below = (
+def ahead(state: LedgerState, committed: Mapping[Partition, GroupOffset]) -> list[int]:
+    """Return the open entries that the group has behind it by our own word: only what is delivered is committed."""
+    ours = {
+        partition: at.offset
+        for partition, at in committed.items()
+        if (mark := Mark.parse(at.metadata)) is not None and mark.ledger_id == state.ledger_id
+    }
+    return [
         number
         for number, item in sorted(state.open.items())
-        if at.partition in item.before and item.before[at.partition].offset < at.offset
-    )
-    waiting = list(below) or ([mark.entry] if mark else [])
-    return GroupAhead(
-        f"The group {group} stands at {at.partition} offset {at.offset}, and this ledger knows of no delivery of "
-        f"{'entry' if len(waiting) == 1 else 'entries'} {', '.join(map(str, waiting))}, which lie before it",
-        "Was the ledger restored? Bring back the deliveries that are missing; or, for each part: "
-        f"sluice resolve FILE --entry {waiting[0]} --part 0 delivered --reason …",
+        if any(ours.get(partition, 0) > before.offset for partition, before in item.before.items())
+    ]
+
+
+def check_delivered(state: LedgerState, group: str, committed: Mapping[Partition, GroupOffset]) -> None:
+    """Check that the group was not driven past an entry of which no delivery is known.
+
+    Args:
+        state: as it is known behind a look at the group.
+
+    Raises:
+        GroupAhead: see there.
+    """
+    numbers = ahead(state, committed)
+    if not numbers:
+        return
+    first = numbers[0]
+    way = ways_out(first) if state.open[first].entry.held else word_on_part(first, "P", "delivered")
+    named = f"entr{'y' if len(numbers) == 1 else 'ies'} {', '.join(map(str, numbers))}"
+    raise GroupAhead(
+        f"The group {group} was driven past {named}, of which this ledger knows no delivery",
+        f"Was it restored? Bring back the deliveries that are missing; or, for each part that waits: {way}",
     )
 
 

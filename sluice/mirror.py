@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sluice.connections import Source
-from sluice.group import ahead_of, check_group, group_offsets, is_ahead
+from sluice.group import ahead, ahead_of, check_delivered, check_group, group_offsets
 from sluice.ledger import Ledger
 from sluice.offsets import GroupOffset, Partition
 from sluice.outlook import Standing
@@ -19,20 +19,29 @@ class Mirror:
         self._source = source
         self._group = group
 
-    def drive(
-        self, ledger: Ledger, partitions: Sequence[Partition], catch_up: Callable[[], object]
-    ) -> list[GroupOffset]:
-        """Drive the group to the end of what is contiguous and delivered, and return where it is.
+    def check_delivered(self, ledger: Ledger, catch_up: Callable[[], object]) -> None:
+        """Check, before anything is sent, that the group was not driven past what waits, whatever the file says by now.
 
         Args:
             catch_up: learns what other runs delivered meanwhile.
 
         Raises:
-            GroupMoved, GroupAhead, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
+            GroupAhead: see there.
+            SluiceError: the group could not be asked.
+        """
+        partitions = sorted({partition for item in ledger.state.open.values() for partition in item.before})
+        committed = self._source.committed(partitions) if partitions else {}
+        if ahead(ledger.state, committed):
+            catch_up()
+            check_delivered(ledger.state, self._group, committed)
+
+    def drive(self, ledger: Ledger, partitions: Sequence[Partition]) -> list[GroupOffset]:
+        """Drive the group to the end of what is contiguous and delivered, and return where it is.
+
+        Raises:
+            GroupMoved, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
         """
         committed = self._source.committed(partitions)
-        if is_ahead(ledger.state, committed):
-            catch_up()
         check_group(ledger.state, self._group, committed, ledger.entry)
         wanted = group_offsets(ledger.state, list(partitions))
         forward = ahead_of(committed, wanted)

@@ -9,15 +9,13 @@ from datetime import datetime
 from sluice.clock import timestamp
 from sluice.connections import Connections
 from sluice.errors import START_ANEW, GroupMoved, LedgerMoved, TopicMissing, TopicRecreated
-from sluice.group import check_group, check_group_before_genesis, is_ahead
+from sluice.group import check_group, check_group_before_genesis
 from sluice.ledger import Ledger, LedgerState, entries
-from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.state import fold
 from sluice.offsets import Bounds, GroupOffset, Partition
 from sluice.pipeline import Pipeline
 from sluice.planning import Plan, backlog_of, check_bounds, plan
 from sluice.steps import step
-from sluice.unfinished import catch_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +38,9 @@ class Standing:
 class Outlook:
     """Sees where a pipeline stands. It writes only to take up topics that the ledger does not know."""
 
-    def __init__(
-        self, pipeline: Pipeline, ledger: Ledger, deliveries: Deliveries, connections: Connections, run_id: str
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, ledger: Ledger, connections: Connections, run_id: str) -> None:
         self._pipeline = pipeline
         self._ledger = ledger
-        self._deliveries = deliveries
         self._connections = connections
         self._run_id = run_id
         self._kafka = pipeline.source.kafka
@@ -64,12 +59,6 @@ class Outlook:
             bounds = self._connections.source.snapshot(self._kafka.topics)
         partitions = self._partitions(state, bounds)
         committed = self._connections.source.committed(partitions)
-        if self._ledger.exists and is_ahead(state, committed):
-            # Judged by what is known behind that look: who brought the group there had delivered all before it.
-            catch_up(self._ledger, self._deliveries)
-            bounds = self._connections.source.snapshot(self._kafka.topics)
-            state = self._state(bounds, write=write)
-            partitions = self._partitions(state, bounds)
         return Standing(state=state, bounds=bounds, partitions=partitions, committed=committed)
 
     def check(self, standing: Standing) -> None:
@@ -109,25 +98,29 @@ class Outlook:
 
     def _state(self, bounds: Mapping[Partition, Bounds], *, write: bool) -> LedgerState:
         """The ledger's state with every topic of the file in it: by a genesis, or a pin for those that were added."""
-        known = self._ledger.state.topics if self._ledger.exists else {}
-        new = [topic for topic in self._kafka.topics if topic not in known]
+        new = self._new_topics
         if not new:
             return self._ledger.state
         starts = self._starts([item for item in bounds if item.topic in new], bounds)
-        for partition, offset in starts.items():  # before a ledger is begun or goes on: its starts are for good
-            self._check_start(offset, bounds[partition])
+        committed = {} if self._ledger.exists else self._connections.source.committed(list(starts))
+        self._ledger.refresh()  # behind these questions: whose marks they found, if another run was first
+        if self._new_topics != new:
+            return self._state(bounds, write=write)
         topics = tuple(_topic_start(topic, starts, bounds) for topic in new)
         if self._ledger.exists:
             return self._pin(topics, bounds, write=write)
-        committed = self._connections.source.committed(list(starts))
-        self._ledger.refresh()  # behind the question: whose marks it found, if another run began the ledger meanwhile
-        if not self._ledger.exists:
-            check_group_before_genesis(self._kafka.group, committed, starts)
-            if not write:
-                return LedgerState.begin(self._genesis(topics))
-            self._ledger.begin(self._genesis(topics))
-            step("ledger.begun", ledger=self._ledger.state.ledger_id, topics=",".join(item.topic for item in topics))
+        check_group_before_genesis(self._kafka.group, committed, starts)
+        genesis = self._genesis(topics)
+        if not write:
+            return LedgerState.begin(genesis)
+        self._ledger.begin(genesis)
+        step("ledger.begun", ledger=self._ledger.state.ledger_id, topics=",".join(item.topic for item in topics))
         return self._state(bounds, write=write)
+
+    @property
+    def _new_topics(self) -> list[str]:
+        known = self._ledger.state.topics if self._ledger.exists else {}
+        return [topic for topic in self._kafka.topics if topic not in known]
 
     def _genesis(self, topics: tuple[entries.TopicStart, ...]) -> entries.Genesis:
         return entries.Genesis(written_at=self._now(), run=self._run_id, pipeline=self._pipeline.name, topics=topics)
@@ -137,7 +130,7 @@ class Outlook:
     ) -> LedgerState:
         pin = entries.Pin(written_at=self._now(), run=self._run_id, topics=topics)
         if not write:
-            return fold(self._ledger.state, pin)
+            return replace(fold(self._ledger.state, pin), next_number=self._ledger.next_number)
         try:
             self._ledger.append(pin, lambda state: not any(item.topic in state.topics for item in topics))
         except LedgerMoved:
@@ -152,6 +145,7 @@ class Outlook:
                 return {item: bounds[item].end for item in partitions}
             case "group":
                 committed = self._connections.source.committed(partitions)
+                self._check_can_start(committed)
                 return {
                     item: committed[item].offset if item in committed else bounds[item].earliest for item in partitions
                 }
@@ -161,14 +155,17 @@ class Outlook:
     def _check_bounds(self, offset: int, bounds: Bounds, topic_id: str) -> None:
         check_bounds(offset, bounds, topic_id, on_expired=self._pipeline.policies.on_expired)
 
-    def _check_start(self, offset: int, bounds: Bounds) -> None:
-        if offset > bounds.end:
-            raise GroupMoved(
-                f"The group {self._kafka.group} stands at {bounds.partition} offset {offset}, behind the end "
-                f"{bounds.end}",
-                "Was the topic recreated? Name another group in source.kafka.group, or say another source.kafka.start",
-            )
-        self._check_bounds(offset, bounds, bounds.topic_id)
+    def _check_can_start(self, committed: Mapping[Partition, GroupOffset]) -> None:
+        """Check where the group stands, before a ledger is begun or a topic taken up: its starts are for good."""
+        bounds = self._connections.source.snapshot(self._kafka.topics)  # asked behind the group, which may go on
+        for partition, at in sorted(committed.items()):
+            if at.offset > bounds[partition].end:
+                raise GroupMoved(
+                    f"The group {self._kafka.group} stands at {partition} offset {at.offset}, behind the end "
+                    f"{bounds[partition].end}",
+                    "Was the topic recreated? Name another group in source.kafka.group",
+                )
+            self._check_bounds(at.offset, bounds[partition], bounds[partition].topic_id)
 
     def _check_named(self, bounds: Mapping[Partition, Bounds]) -> None:
         chosen = self._kafka.partitions

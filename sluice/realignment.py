@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sluice.errors import RealignNotPossible
-from sluice.ledger import entries
+from sluice.group import ahead
+from sluice.ledger import OpenEntry, entries
+from sluice.ledger.deliveries import Doubt, PartName, end_of
 from sluice.offsets import GroupOffset, OffsetRange
 from sluice.outlook import Standing
 from sluice.run import Run
@@ -13,8 +15,21 @@ from sluice.steps import step
 
 
 def realign_to_ledger(run: Run, standing: Standing) -> list[GroupOffset]:
-    """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
+    """Overwrite the group with where the ledger stands, forward or back, and return what was written.
+
+    What waits though the group was driven past it is sent again by that, and named.
+    """
+    for number in ahead(standing.state, standing.committed):
+        _doubt(run, standing.state.open[number])
     return run.mirror.overwrite(standing)
+
+
+def _doubt(run: Run, item: OpenEntry) -> None:
+    for part in range(len(item.entry.parts)):
+        known = run.deliveries.of(PartName.of(item.number, item.entry, part))
+        if end_of(known) is None:
+            doubt = Doubt(entry=item.number, part=part, delivery=len(known), run=run.run_id, written_at=run.now())
+            run.deliveries.doubt(doubt)
 
 
 def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetRange, ...]:

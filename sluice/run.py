@@ -8,7 +8,7 @@ from sluice.answers import Answer
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
 from sluice.delivery import Deliverer, Rules
-from sluice.errors import START_ANEW, GroupAhead, Held, LedgerDamaged, NothingToResolve, SluiceError, TopicRecreated
+from sluice.errors import START_ANEW, Held, LedgerDamaged, LedgerMoved, NothingToResolve, SluiceError, TopicRecreated
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries, PartName
@@ -41,7 +41,7 @@ class Run:
         self._options = options or RunOptions()
         self._taken = 0
         self.deliveries = Deliveries(connections.store, self.ledger.keys)
-        self.outlook = Outlook(loaded.pipeline, self.ledger, self.deliveries, connections, run_id)
+        self.outlook = Outlook(loaded.pipeline, self.ledger, connections, run_id)
         self.staging = Staging(connections.store, self.ledger.keys, connections.scratch)
         self.sealing = Sealing(loaded, connections, self.ledger, self.staging, run_id)
         self.mirror = Mirror(connections.source, loaded.pipeline.source.kafka.group)
@@ -67,15 +67,15 @@ class Run:
         self.prepare()
         open_before = dict(self.ledger.state.open) if self.ledger.exists else {}
         unfinished = self.unfinished()
+        self.check_delivered()
         if self.ledger.exists:
             self.ledger.checkpoint_if_due()
         try:
             planned = self._planned(unfinished, open_before)
         except SluiceError as problem:
-            if not unfinished or isinstance(problem, GroupAhead):
+            if not unfinished:
                 raise
             # What is sealed needs nothing of Kafka: it is delivered first, whatever became of the topic or the group.
-            # But not where the group says that it was.
             planned = Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=problem)
         if planned.unfinished or planned.plan.windows:
             self._connections.destination.get_ready()
@@ -92,6 +92,7 @@ class Run:
         """Plan as `plan` does, and write nothing: not even what a first run would begin with."""
         self.ledger.load()
         unfinished = self.unfinished()
+        self.check_delivered()
         standing = self.outlook.look(write=False)
         self.outlook.check(standing)
         return self._planned_from(standing, unfinished)
@@ -130,11 +131,18 @@ class Run:
         read = self._read(window)
         entry = entries.Window(**self.sealing.entry_from(read))
         step("window.staged", ranges=entry.shown, balance=entry.balance.arithmetic())
-        number = self.ledger.seal(entry)
-        self._taken += 1
+        number = self._seal(entry)
         step("window.sealed", entry=number, ranges=entry.shown, held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
         return Staged(number=number, entry=entry, left=left, held=self._held(number))
+
+    def _seal(self, entry: entries.Window) -> int:
+        self._taken += 1  # before it is known: a write that fails may have been made
+        try:
+            return self.ledger.seal(entry)
+        except LedgerMoved:
+            self._taken -= 1
+            raise
 
     def deliver(self, number: int, part: int) -> Receipt:
         """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
@@ -156,14 +164,14 @@ class Run:
         """Note settled entries, drive the group to the end of what is contiguous and delivered, and return where it is.
 
         Raises:
-            GroupMoved, GroupAhead, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
+            GroupMoved, GroupInUse, GroupNotAllowed: see there; what was delivered stays delivered.
         """
         for number in settled:
             self._discard(number)
         self.ledger.settle(list(settled))
         self.ledger.checkpoint_if_due()
         partitions = [item for item in self.ledger.state.positions if self.outlook.is_ours(item)]
-        wanted = self.mirror.drive(self.ledger, partitions, lambda: catch_up(self.ledger, self.deliveries))
+        wanted = self.mirror.drive(self.ledger, partitions)
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
 
     def record(self, report: RunReport) -> None:
@@ -206,6 +214,11 @@ class Run:
         if not self.ledger.exists:
             return ()
         return settle(self.ledger, self.deliveries)
+
+    def check_delivered(self) -> None:
+        """Check that the group was not driven past what waits; see `Mirror.check_delivered`."""
+        if self.ledger.exists:
+            self.mirror.check_delivered(self.ledger, lambda: catch_up(self.ledger, self.deliveries))
 
     def _read(self, window: Ranges) -> list[ReadRange]:
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}

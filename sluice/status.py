@@ -42,6 +42,7 @@ def _standing(run: Run) -> tuple[Standing | None, SluiceError | None]:
     standing = None
     try:
         standing = run.outlook.look(write=False)
+        run.check_delivered()
         run.outlook.check(standing)
     except SluiceError as problem:
         return standing, problem

@@ -17,7 +17,7 @@ from tests import parts
 from tests.parts import MemoryArize, MemoryKafka, MemoryStore, Said, pipeline_file
 from tests.simulation import World
 
-A0, A1 = Partition("a", 0), Partition("a", 1)
+A0, A1, B0 = Partition("a", 0), Partition("a", 1), Partition("b", 0)
 
 
 class Desk:

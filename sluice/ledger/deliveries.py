@@ -108,6 +108,11 @@ def space_of(known: Sequence[Delivery]) -> str | None:
     return next((item.intent.space for item in reversed(known) if item.intent.space), None)
 
 
+def word_on_part(entry: int, part: int | str, verdicts: str) -> str:
+    """The command by which a person gives one of these words on a part."""
+    return f"sluice resolve FILE --entry {entry} --part {part} {verdicts} --reason …"
+
+
 _SAID: Final[dict[Word, Literal["accepted", "dropped", "released"]]] = {
     "delivered": "accepted",
     "drop": "dropped",
@@ -265,20 +270,22 @@ class Deliveries:
         wanted = sorted(ids)
         if not wanted:
             return {}
-        listed = list(self._listed(wanted))
-        keys = [key for key in listed if key.endswith(".outcome.json")]
-        unknown = Counter(self._keys.delivery_numbers(key)[:2] for key in listed if key.endswith(".intent.json"))
-        unknown.subtract(self._keys.delivery_numbers(key)[:2] for key in keys)
-        outcomes: dict[tuple[int, int], list[End]] = {}
+        keys: dict[tuple[int, int, int], str] = {}  # of an outcome; of an intent where there is none
+        for key in self._listed(wanted):
+            entry, part, number, what = self._keys.delivery_numbers(key)
+            if what == "outcome" or (what == "intent" and (entry, part, number) not in keys):
+                keys[entry, part, number] = key
         with ThreadPoolExecutor(_READERS) as readers:
-            for key, outcome in zip(keys, readers.map(self._outcome, keys), strict=True):
-                entry, part, number, _ = self._keys.delivery_numbers(key)
-                _check_entry(key, outcome.entry_id, ids[entry])
+            said = dict(zip(keys, readers.map(lambda at: self._said(keys[at], ids[at[0]]), keys), strict=True))
+        unknown = Counter((entry, part) for (entry, part, _), outcome in said.items() if outcome is None)
+        outcomes: dict[tuple[int, int], list[End]] = {}
+        for (entry, part, number), outcome in said.items():
+            if outcome is not None:
                 seen = End(number=number, outcome=outcome, unknown=unknown[entry, part])
                 outcomes.setdefault((entry, part), []).append(seen)
         found: dict[int, dict[int, End]] = {number: {} for number in wanted}
-        for (entry, part), said in outcomes.items():
-            if end := _end_among(said):
+        for (entry, part), ends in outcomes.items():
+            if end := _end_among(ends):
                 found[entry][part] = end
         return found
 
@@ -321,8 +328,16 @@ class Deliveries:
             note=checked(note_key, note, _NOTE) if note else None,
         )
 
-    def _outcome(self, key: str) -> Outcome:
-        return checked(key, self._store.read(key) or b"", _OUTCOME)
+    def _said(self, key: str, entry_id: str) -> Outcome | None:
+        """Read an outcome, or what a person's word comes to; None of a send's intent."""
+        data = self._store.read(key) or b""
+        if key.endswith(".outcome.json"):
+            outcome = checked(key, data, _OUTCOME)
+            _check_entry(key, outcome.entry_id, entry_id)
+            return outcome
+        intent = checked(key, data, _INTENT)
+        _check_entry(key, intent.entry_id, entry_id)
+        return outcome_of_word(intent)
 
 
 def _check_entry(key: str, found: str, entry_id: str) -> None:

@@ -21,6 +21,9 @@ Where = tuple[str, int]
 CLASSES = ("staged", "tombstones", "rejected", "filtered", "invisible", "expired")
 ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
 
+# What a person's word comes to, whether it is written down beside it or not; without a word it was a send.
+SAID = {None: "unknown", "delivered": "accepted", "drop": "dropped", "readdress": "released"}
+
 
 @dataclass(frozen=True)
 class Books:
@@ -75,8 +78,11 @@ class Books:
         return [tries[number] for number in sorted(tries)]
 
     def outcomes(self, entry: int, part: int) -> list[str]:
-        """How each try ended, in order: accepted, refused, released, or unknown."""
-        return [item.get("outcome", {"kind": "unknown"})["kind"] for item in self.deliveries(entry, part)]
+        """How each try ended, in order: accepted, refused, released, dropped, or unknown."""
+        return [
+            item["outcome"]["kind"] if "outcome" in item else SAID[item["intent"].get("word")]
+            for item in self.deliveries(entry, part)
+        ]
 
     def every_outcome(self) -> dict[tuple[int, int], list[str]]:
         return {(number, part): self.outcomes(number, part) for number, part in self._parts()}

@@ -503,6 +503,17 @@ def test_an_acceptance_that_comes_beside_a_send_in_doubt_names_that(desk: Desk) 
     assert [doubt.delivery for doubt in desk.deliveries.doubts()] == [1]
 
 
+def test_an_acceptance_is_written_down_late_however_slow_the_store_is(desk: Desk) -> None:
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "send done")
+    desk.world.now_s += 10_000
+    desk.person(0, "released")
+    go_to(sleeper, "0001.intent.json")
+    desk.world.now_s += 10_000
+    sleeper.finish()
+    assert desk.outcomes == ["released", "accepted"]
+
+
 # ── what is not as it should be
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import GroupAhead, GroupMoved, GroupOfAnotherLedger, LedgerDamaged
-from sluice.group import Mark, ahead_of, check_group, check_group_before_genesis, group_offsets, is_ahead
+from sluice.group import Mark, ahead_of, check_delivered, check_group, check_group_before_genesis, group_offsets
 from sluice.ledger import Ledger, entries
 from sluice.offsets import GroupOffset, Partition
 from tests.parts import WRITTEN, MemoryStore, derived, genesis, topic_starts, window
@@ -64,6 +64,7 @@ def test_the_group_should_stand_at_the_end_of_what_is_contiguous_and_delivered(l
         (A0, 104, 1),  # where it should be
         (A0, 104, None),  # there without a mark
         (A0, 100, 0),  # genesis
+        (A0, 109, 2),  # ahead of what this run knows to be delivered: another run was there
         (A1, 5, 3),  # a held window that was let go
         (A1, 9, 5),  # a skip
         (A1, 0, 0),
@@ -113,22 +114,36 @@ def test_a_run_whose_knowledge_is_old_takes_a_newer_boundary_for_what_it_is(stor
     other = Ledger(store, "flights").load()
     number = other.seal(window("a[0] 109..111"))
     assert number >= ledger.state.next_number
-    ahead, elsewhere = at(ledger, A0, 111, number), at(ledger, A0, 110, number)
-    assert is_ahead(ledger.state, ahead)
-    ledger.refresh()
-    ledger.settle([2, number])
-    check(ledger, ahead)
+    check(ledger, at(ledger, A0, 111, number))
     with pytest.raises(GroupMoved):
-        check(ledger, elsewhere)
+        check(ledger, at(ledger, A0, 110, number))
 
 
-@pytest.mark.parametrize(("offset", "entry", "named"), [(109, 2, "entry 2"), (111, 7, "entries 2, 7")])
+@pytest.mark.parametrize(
+    ("entry", "offset", "named"), [(2, 109, "entry 2,"), (7, 111, "entries 2, 7,"), (99, 200, "entries 2, 7,")]
+)
 def test_a_group_behind_entries_that_nobody_is_known_to_have_delivered_stops_everything(
-    ledger: Ledger, offset: int, entry: int, named: str
+    ledger: Ledger, entry: int, offset: int, named: str
 ) -> None:
+    """Also where the marked entry is gone: who wrote the mark had delivered all before it."""
     ledger.seal(window("a[0] 109..111"))
-    with pytest.raises(GroupAhead, match=f"offset {offset}, and this ledger knows of no delivery of {named}, which"):
-        check(ledger, at(ledger, A0, offset, entry))
+    with pytest.raises(GroupAhead, match=f"was driven past {named} of which this ledger knows no delivery"):
+        check_delivered(ledger.state, "g", at(ledger, A0, offset, entry))
+
+
+@pytest.mark.parametrize(("partition", "offset", "entry"), [(A0, 104, 1), (A0, 109, None), (A1, 9, 2), (B0, 3, 6)])
+def test_a_group_that_no_word_of_ours_brought_past_what_waits_says_nothing_of_it(
+    ledger: Ledger, partition: Partition, offset: int, entry: int | None
+) -> None:
+    check_delivered(ledger.state, "g", at(ledger, partition, offset, entry))
+    theirs = GroupOffset(partition=A0, offset=109, metadata=str(Mark("another", 2)))
+    check_delivered(ledger.state, "g", {A0: theirs})
+
+
+def test_a_held_entry_that_the_group_was_driven_past_waits_for_its_own_words(ledger: Ledger) -> None:
+    number = ledger.seal(window("a[1] 9..12", held="bad"))
+    with pytest.raises(GroupAhead, match=rf"resolve FILE --entry {number} deliver\|redo\|drop"):
+        check_delivered(ledger.state, "g", at(ledger, A1, 12, 8))
 
 
 def test_a_mark_of_an_entry_that_the_store_does_not_have_is_a_group_that_moved(ledger: Ledger) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait as futures_wait
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 from sluice.connections import RunOptions
+from sluice.errors import NothingToResolve, SourceUnavailable, StoreUnavailable
 from sluice.ingest import Planned, Ranges, Staged, ingest
 from sluice.ledger import Ledger
-from sluice.ledger.entries import Pin
+from sluice.ledger.entries import Pin, Window
 from sluice.ledger.keys import Keys
-from sluice.offsets import GroupOffset, OffsetRange, Partition
-from sluice.outlook import Standing
+from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.planning import Plan
 from sluice.realignment import realign_to_ledger
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
 from sluice.resolution import resolve_delivery
 from tests import parts
-from tests.desk import A0, A1, Desk
+from tests.desk import A0, A1, B0, Desk
 from tests.parts import REFUSES, MemoryKafka, pipeline_file, window
 
 KEYS = Keys("flights")
@@ -91,6 +91,41 @@ def test_a_group_that_no_ledger_can_begin_at_stops_the_run_before_one_is_begun(
     assert report.error == error
     assert says in report.message
     assert not [key for key in desk.store.objects if key.startswith("ledger/flights/entries/")]
+
+
+@pytest.mark.parametrize("topics", ["a", "a, b"])
+def test_a_group_that_another_first_run_drives_on_meanwhile_is_no_problem(desk: Desk, topics: str) -> None:
+    """The bounds were asked before the group: a ledger is begun, or a topic taken up, by who is first."""
+    desk.kafka.produce(A0, b"good 1")
+    if topics != "a":
+        desk.run(file=pipeline_file(start="group"))
+    slow, snapshot = desk.open(pipeline_file(topics=topics, start="group")), desk.kafka.snapshot
+    others = iter([pipeline_file(topics=topics, start="group")])
+
+    def overtaken(topics: Sequence[str]) -> dict[Partition, Bounds]:
+        found = snapshot(topics)
+        for other in others:
+            desk.kafka.produce(A0, b"good 1")
+            desk.kafka.produce(B0, b"good 1")
+            assert desk.run(file=other).state == "done"
+        return found
+
+    desk.kafka.snapshot = overtaken  # type: ignore[method-assign]
+    report = ingest(slow, slow.report(), parallel_windows=1)
+    assert (report.state, report.windows) == ("done", ())
+
+
+def test_a_moment_behind_the_last_record_is_where_new_ones_come(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    first = desk.kafka.offsets_at
+
+    def late(partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
+        desk.kafka.produce(A0, b"good 1")
+        return first(partitions, timestamp_ms)
+
+    desk.kafka.offsets_at = late  # type: ignore[method-assign]
+    assert desk.run(file=pipeline_file(start="2999-01-01T00:00:00Z")).state == "done"
+    assert desk.person().ledger.state.starts[A0] == 2
 
 
 def test_a_topic_that_is_added_is_pinned_once_though_two_runs_meet_it(desk: Desk) -> None:
@@ -163,6 +198,22 @@ def test_nothing_is_read_before_what_was_sealed_is_at_its_end(desk: Desk) -> Non
     desk.kafka.produce(A0, b"good 1")
     assert desk.run(REFUSES).error == "DeliveryRefused"
     assert (len(desk.kafka.asked), len(desk.entries)) == (1, 2)
+
+
+def test_a_window_whose_seal_may_have_been_written_is_counted_too(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 8)
+    run = desk.open(options=RunOptions(max_windows=1))
+    (planned,) = run.plan().plan.windows
+    seal = run.ledger.seal
+
+    def cut_off(window: Window) -> int:
+        seal(window)
+        raise StoreUnavailable("written, or not")
+
+    run.ledger.seal = cut_off  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        run.stage(planned)
+    assert run.plan().plan.windows == ()
 
 
 # ── what is left behind
@@ -262,44 +313,92 @@ def test_deliveries_that_are_lost_where_the_group_was_driven_past_them_stop_the_
     forget(restored, KEYS.deliveries_of(2), KEYS.deliveries_of(3))
     report = restored.run()
     assert (report.error, report.rows_accepted, len(restored.arrived)) == ("GroupAhead", 0, 3)
-    assert "knows of no delivery of entries 2, 3" in report.message
+    assert "driven past entries 2, 3, of which this ledger knows no delivery" in report.message
     for number in (2, 3):
         resolve_delivery(restored.person(), number, 0, "delivered", "it was in Arize")
     assert restored.run().state == "done"
     assert len(restored.arrived) == 3
 
 
-def test_what_the_group_says_of_lost_deliveries_can_be_overruled(restored: Desk) -> None:
+def test_what_the_group_says_of_lost_deliveries_can_be_overruled_and_that_is_named(restored: Desk) -> None:
     forget(restored, KEYS.deliveries_of(3))
     run = restored.person()
     realign_to_ledger(run, run.outlook.look(write=False))
     assert committed(restored)[A0] == 8
     assert restored.run().state == "done"
     assert [places for _, places in restored.arrived][-1] == [places for _, places in restored.arrived][-2]
+    assert [(item.entry, item.part) for item in run.deliveries.doubts()] == [(3, 0)]
+
+
+def make_the_group_deaf(desk: Desk) -> None:
+    def deaf(partitions: Sequence[Partition]) -> Any:
+        raise SourceUnavailable("no broker answers")
+
+    desk.kafka.committed = deaf  # type: ignore[method-assign]
+
+
+def move_another_partition(desk: Desk) -> None:
+    desk.kafka.group[A1] = GroupOffset(partition=A1, offset=7, metadata="")
+
+
+def recreate(desk: Desk) -> None:
+    desk.kafka.ids["a"] = "another"
+
+
+def lose_the_newest_entry(desk: Desk) -> None:
+    forget(desk, KEYS.entry(3))
+
+
+def take_the_partition_out_of_the_file(desk: Desk) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("happens", "partitions", "error"),
+    [
+        (make_the_group_deaf, "all", "SourceUnavailable"),
+        (move_another_partition, "all", "GroupAhead"),
+        (recreate, "all", "GroupAhead"),
+        (lose_the_newest_entry, "all", "GroupAhead"),
+        (take_the_partition_out_of_the_file, "[1]", "GroupAhead"),
+    ],
+)
+def test_nothing_hides_that_the_group_was_driven_past_what_waits(
+    restored: Desk, happens: Callable[[Desk], None], partitions: str, error: str
+) -> None:
+    forget(restored, KEYS.deliveries_of(2), KEYS.deliveries_of(3))
+    happens(restored)
+    assert restored.run(file=pipeline_file(partitions=partitions)).error == error
+    assert len(restored.arrived) == 3
+
+
+def test_a_word_that_was_cut_off_before_its_outcome_settles_its_part(restored: Desk) -> None:
+    forget(restored, KEYS.deliveries_of(3))
+    person = restored.person()
+    restored.store.faults[""] = "after"
+    with pytest.raises(StoreUnavailable):
+        resolve_delivery(person, 3, 0, "delivered", "it was in Arize")
+    assert restored.outcomes(3) == ["accepted"]
+    with pytest.raises(NothingToResolve, match="Entry 3 of flights waits for no send"):
+        resolve_delivery(restored.person(), 3, 0, "delivered", "it was in Arize")
+    assert restored.run().state == "done"
+    assert len(restored.arrived) == 3
 
 
 def test_a_group_that_another_run_drives_ahead_meanwhile_is_no_problem(desk: Desk) -> None:
     desk.kafka.produce(A0, *[b"good 1"] * 8)
     desk.run(REFUSES)
     slow = desk.open()
-    look = slow.outlook.look
+    asked = slow.mirror.check_delivered
 
-    def late(*, write: bool) -> Standing:
+    def late(ledger: Ledger, catch_up: Callable[[], object]) -> None:
         desk.run()
-        return look(write=write)
+        asked(ledger, catch_up)
 
-    slow.outlook.look = late  # type: ignore[method-assign]
+    slow.mirror.check_delivered = late  # type: ignore[method-assign]
     planned = slow.plan()
     assert (planned.problem, [item.number for item in planned.unfinished]) == (None, [1, 2])
     slow.commit([])
     assert committed(desk)[A0] == 8
-
-
-def test_why_what_was_sealed_does_not_go_out_is_told_before_why_nothing_can_be_planned(desk: Desk) -> None:
-    desk.kafka.produce(A0, b"good 1")
-    desk.run(REFUSES)
-    desk.kafka.ids["a"] = "another"
-    assert desk.run(REFUSES).error == "DeliveryRefused"
 
 
 # ── the story
