@@ -93,6 +93,11 @@ def ahead(state: LedgerState, committed: Mapping[Partition, GroupOffset]) -> lis
     ]
 
 
+def touched_by_open(state: LedgerState) -> set[Partition]:
+    """Return the partitions of what waits: also of topics that the pipeline file no longer names."""
+    return {partition for item in state.open.values() for partition in item.before}
+
+
 def check_delivered(state: LedgerState, group: str, committed: Mapping[Partition, GroupOffset]) -> None:
     """Check that the group was not driven past an entry of which no delivery is known.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sluice.connections import Source
-from sluice.group import ahead, ahead_of, check_delivered, check_group, group_offsets
-from sluice.ledger import Ledger
+from sluice.group import ahead, ahead_of, check_delivered, check_group, group_offsets, touched_by_open
+from sluice.ledger import Ledger, LedgerState
 from sluice.offsets import GroupOffset, Partition
 from sluice.outlook import Standing
 from sluice.steps import step
@@ -29,11 +29,14 @@ class Mirror:
             GroupAhead: see there.
             SluiceError: the group could not be asked.
         """
-        partitions = sorted({partition for item in ledger.state.open.values() for partition in item.before})
-        committed = self._source.committed(partitions) if partitions else {}
+        committed = self.committed(touched_by_open(ledger.state))
         if ahead(ledger.state, committed):
             catch_up()
             check_delivered(ledger.state, self._group, committed)
+
+    def committed(self, partitions: Collection[Partition]) -> dict[Partition, GroupOffset]:
+        """Ask where the group stands; partitions without an offset are left out."""
+        return self._source.committed(sorted(partitions)) if partitions else {}
 
     def drive(self, ledger: Ledger, partitions: Sequence[Partition]) -> list[GroupOffset]:
         """Drive the group to the end of what is contiguous and delivered, and return where it is.
@@ -58,9 +61,9 @@ class Mirror:
             self._source.commit(behind)
             step("group.mended", group=self._group, offsets=_shown(behind))
 
-    def overwrite(self, standing: Standing) -> list[GroupOffset]:
+    def overwrite(self, state: LedgerState, partitions: Collection[Partition]) -> list[GroupOffset]:
         """Overwrite the group with where the ledger stands, forward or back, and return what was written."""
-        offsets = group_offsets(standing.state, list(standing.partitions))
+        offsets = group_offsets(state, sorted(partitions))
         self._source.commit(offsets)
         step("group.realigned", group=self._group, offsets=_shown(offsets))
         return offsets

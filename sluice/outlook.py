@@ -53,9 +53,9 @@ class Outlook:
         """
         bounds = self._connections.source.snapshot(self._kafka.topics)
         self._check_named(bounds)
-        known = self._ledger.next_number
+        is_new = bool(self._new_topics)
         state = self._state(bounds, write=write)
-        if self._ledger.next_number != known:  # written to: others may have sealed what lies behind the first snapshot
+        if is_new:  # others may have sealed, and starts may lie, behind the first snapshot
             bounds = self._connections.source.snapshot(self._kafka.topics)
         partitions = self._partitions(state, bounds)
         committed = self._connections.source.committed(partitions)

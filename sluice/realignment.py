@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sluice.errors import RealignNotPossible
-from sluice.group import ahead
+from sluice.group import ahead, touched_by_open
 from sluice.ledger import OpenEntry, entries
 from sluice.ledger.deliveries import Doubt, PartName, end_of
+from sluice.ledger.log import ways_out
 from sluice.offsets import GroupOffset, OffsetRange
 from sluice.outlook import Standing
 from sluice.run import Run
@@ -18,10 +17,23 @@ def realign_to_ledger(run: Run, standing: Standing) -> list[GroupOffset]:
     """Overwrite the group with where the ledger stands, forward or back, and return what was written.
 
     What waits though the group was driven past it is sent again by that, and named.
+
+    Raises:
+        RealignNotPossible: a held entry was driven past: what a person said of it is lost, and comes first.
     """
-    for number in ahead(standing.state, standing.committed):
-        _doubt(run, standing.state.open[number])
-    return run.mirror.overwrite(standing)
+    partitions = {*standing.partitions, *touched_by_open(standing.state)}
+    committed = run.mirror.committed(partitions)
+    run.catch_up()  # behind that look: who brought the group there had delivered all before it
+    state = run.ledger.state
+    numbers = ahead(state, committed)
+    for number in numbers:
+        if state.open[number].entry.held:
+            raise RealignNotPossible(
+                f"Entry {number} is held, and the group was driven past it", f"First: {ways_out(number)}"
+            )
+    for number in numbers:
+        _doubt(run, state.open[number])
+    return run.mirror.overwrite(state, partitions)
 
 
 def _doubt(run: Run, item: OpenEntry) -> None:
@@ -41,7 +53,7 @@ def realign_to_group(run: Run, standing: Standing, reason: str) -> tuple[OffsetR
     skipped = _skippable(standing)
     if skipped:
         _skip(run, skipped, reason)
-    run.mirror.overwrite(replace(standing, state=run.ledger.state))
+    run.mirror.overwrite(run.ledger.state, standing.partitions)
     return skipped
 
 

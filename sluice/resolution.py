@@ -156,8 +156,7 @@ def _check_open(name: PartName, known: Sequence[Delivery]) -> None:
 def _check_over(run: Run, name: PartName, unknown: Sequence[Delivery]) -> None:
     if not all(run.deliveries.is_over(name, item) for item in unknown):
         longest = max(item.intent.duration_s for item in unknown)
-        waits = ", or run the pipeline, which waits" if run.pipeline.policies.on_ambiguous == "hold" else ""
-        raise NothingToResolve(f"A send of {name} may be under way", f"Try again in {longest:g} seconds{waits}")
+        raise NothingToResolve(f"A send of {name} may be under way", f"Try again in {longest:g} seconds")
 
 
 def _check_known(name: PartName, unknown: Sequence[Delivery]) -> None:

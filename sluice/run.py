@@ -24,7 +24,7 @@ from sluice.sealing import Sealing
 from sluice.staging import Staging
 from sluice.steps import step
 from sluice.store import probe
-from sluice.unfinished import catch_up, reports_of, settle
+from sluice.unfinished import reports_of, settle
 
 
 class Run:
@@ -218,7 +218,12 @@ class Run:
     def check_delivered(self) -> None:
         """Check that the group was not driven past what waits; see `Mirror.check_delivered`."""
         if self.ledger.exists:
-            self.mirror.check_delivered(self.ledger, lambda: catch_up(self.ledger, self.deliveries))
+            self.mirror.check_delivered(self.ledger, self.catch_up)
+
+    def catch_up(self) -> None:
+        """Learn what other runs sealed and delivered meanwhile."""
+        self.ledger.refresh()
+        self.unfinished()
 
     def _read(self, window: Ranges) -> list[ReadRange]:
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}

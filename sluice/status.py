@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluice.delivery import waits_for_a_word, words_on
-from sluice.errors import SluiceError
+from sluice.errors import GroupAhead, SluiceError
 from sluice.ledger import OpenEntry
 from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.log import ways_out
@@ -33,20 +33,24 @@ def status(run: Run) -> dict[str, Any]:
         "group": run.pipeline.source.kafka.group,
         "problem": problem.as_dict() if problem else None,
         "partitions": [_partition(standing, item) for item in standing.partitions] if standing else [],
-        "waiting": [_waiting(run, item) for item in state.open.values()] if state else [],
+        "waiting": [_waiting(run, item, problem) for item in state.open.values()] if state else [],
         "may_be_counted_twice": [{"entry": item.entry, "part": item.part} for item in run.deliveries.doubts()],
     }
 
 
 def _standing(run: Run) -> tuple[Standing | None, SluiceError | None]:
-    standing = None
+    """Return where everything stands, as far as Kafka can be asked, and the first problem that a run would meet."""
+    standing, problems = None, []
+    try:
+        run.check_delivered()
+    except SluiceError as problem:
+        problems.append(problem)
     try:
         standing = run.outlook.look(write=False)
-        run.check_delivered()
         run.outlook.check(standing)
     except SluiceError as problem:
-        return standing, problem
-    return standing, None
+        problems.append(problem)
+    return standing, next(iter(problems), None)
 
 
 def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
     }
 
 
-def _waiting(run: Run, item: OpenEntry) -> dict[str, Any]:
+def _waiting(run: Run, item: OpenEntry, problem: SluiceError | None) -> dict[str, Any]:
     names = [PartName.of(item.number, item.entry, part) for part in range(len(item.entry.parts))]
     parts = [run.deliveries.of(name) for name in names]
     return {
@@ -74,7 +78,9 @@ def _waiting(run: Run, item: OpenEntry) -> dict[str, Any]:
         "ranges": [str(found.range) for found in item.entry.ranges],
         "rows": sum(part.rows for part in item.entry.parts),
         "held": item.entry.held,
-        "next": _next(item, parts, run.pipeline.policies.on_ambiguous),
+        "next": problem.next_step
+        if isinstance(problem, GroupAhead)
+        else _next(item, parts, run.pipeline.policies.on_ambiguous),
         "parts": [_part(known) for known in parts],
     }
 

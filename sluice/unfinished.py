@@ -17,12 +17,6 @@ def settle(ledger: Ledger, deliveries: Deliveries) -> tuple[WindowReport, ...]:
     return tuple(item for item in reports if not item.is_settled and not item.entry.held)
 
 
-def catch_up(ledger: Ledger, deliveries: Deliveries) -> None:
-    """Learn what other runs sealed and delivered meanwhile."""
-    ledger.refresh()
-    settle(ledger, deliveries)
-
-
 def reports_of(entries: Mapping[int, OpenEntry], deliveries: Deliveries) -> tuple[WindowReport, ...]:
     """Describe sealed entries by what their deliveries show, in the order of their numbers."""
     ends = deliveries.ends({number: item.entry.id for number, item in entries.items()})

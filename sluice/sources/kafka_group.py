@@ -57,14 +57,16 @@ class KafkaGroup:
         self._trouble.clear()
         deadline = self._clock.elapsed_s() + self._timeout_s
         while True:
+            where = f"consumer group {self._group}"
             try:
                 answered = self._asked(wanted)
                 for at in answered:
                     if at.error is not None:
+                        where = f"topic {at.topic}"
                         raise KafkaException(at.error)
                 return answered
             except KafkaException as error:
-                self._judge(error, deadline)
+                self._judge(error, where, deadline)
 
     def _asked(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
         if self._client is None:
@@ -72,7 +74,7 @@ class KafkaGroup:
         answered: list[TopicPartition] = self._client.committed(wanted, timeout=min(_ASK_S, self._timeout_s))
         return answered
 
-    def _judge(self, error: KafkaException, deadline: float) -> None:
+    def _judge(self, error: KafkaException, where: str, deadline: float) -> None:
         """Return where it is worth to ask again.
 
         Raises:
@@ -83,7 +85,7 @@ class KafkaGroup:
         if refusal is not None:
             raise translated(refusal, f"consumer group {self._group}") from error
         if error.args[0].code() not in LATE | ON_ITS_WAY:
-            raise translated(error.args[0], f"consumer group {self._group}") from error
+            raise translated(error.args[0], where) from error
         if self._clock.elapsed_s() > deadline:
             why = self._trouble.why(plain(error.args[0]))
             raise unavailable(self._connection.addresses, f"no answer within {self._timeout_s:g} s; {why}") from error

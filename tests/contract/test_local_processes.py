@@ -25,7 +25,7 @@ from deployments.local.processes import (
 ROOT = Path(__file__).parents[2]
 # A parent that waits for ever, of a child that has started one of its own, as Java or weed might.
 PARENT = """
-import os, sys, threading, time
+import os, signal, sys, threading, time
 from pathlib import Path
 from deployments.local.processes import only_one, running, unwinding_on_sigterm
 
@@ -62,6 +62,9 @@ def wait_unwinding():
 def wait_in_a_thread():
     threading.Thread(target=wait_for_ever).start()
 
+# Whoever starts the tests in the background may ignore these, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 globals()[sys.argv[2]]()
 """
 

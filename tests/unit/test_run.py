@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sluice.connections import RunOptions
-from sluice.errors import NothingToResolve, SourceUnavailable, StoreUnavailable
+from sluice.errors import NothingToResolve, RealignNotPossible, SourceUnavailable, StoreUnavailable
 from sluice.ingest import Planned, Ranges, Staged, ingest
 from sluice.ledger import Ledger
 from sluice.ledger.entries import Pin, Window
@@ -22,7 +22,7 @@ from sluice.planning import Plan
 from sluice.realignment import realign_to_ledger
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
-from sluice.resolution import resolve_delivery
+from sluice.resolution import resolve_delivery, resolve_window
 from tests import parts
 from tests.desk import A0, A1, B0, Desk
 from tests.parts import REFUSES, MemoryKafka, pipeline_file, window
@@ -328,6 +328,41 @@ def test_what_the_group_says_of_lost_deliveries_can_be_overruled_and_that_is_nam
     assert restored.run().state == "done"
     assert [places for _, places in restored.arrived][-1] == [places for _, places in restored.arrived][-2]
     assert [(item.entry, item.part) for item in run.deliveries.doubts()] == [(3, 0)]
+
+
+def test_what_waits_of_a_topic_that_left_the_file_is_realigned_too(desk: Desk) -> None:
+    desk.kafka.produce(B0, *[b"good 1"] * 4)
+    desk.run(file=pipeline_file(topics="a, b"))
+    forget(desk, KEYS.deliveries_of(1))
+    assert desk.run().error == "GroupAhead"
+    run = desk.person()
+    realign_to_ledger(run, run.outlook.look(write=False))
+    assert desk.run().state == "done"
+    assert [(item.entry, item.part) for item in run.deliveries.doubts()] == [(1, 0)]
+
+
+def test_the_group_is_not_set_back_before_a_held_entry_that_it_was_driven_past(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"bad 1"] * 4)
+    desk.run()
+    resolve_window(desk.person(), 1, "drop", "not wanted")
+    desk.run()
+    forget(desk, KEYS.entry(2))
+    assert desk.run().error == "GroupAhead"
+    run = desk.person()
+    with pytest.raises(RealignNotPossible, match=r"Entry 1 is held.*First: sluice resolve FILE --entry 1 deliver"):
+        realign_to_ledger(run, run.outlook.look(write=False))
+    resolve_window(desk.person(), 1, "drop", "not wanted")
+    assert desk.run().state == "done"
+
+
+def test_realigning_knows_what_another_run_delivered_meanwhile(desk: Desk) -> None:
+    desk.kafka.produce(A0, *[b"good 1"] * 4)
+    desk.run(REFUSES)
+    person = desk.person()
+    standing = person.outlook.look(write=False)
+    desk.run()
+    realign_to_ledger(person, standing)
+    assert (committed(desk)[A0], person.deliveries.doubts()) == (4, [])
 
 
 def make_the_group_deaf(desk: Desk) -> None:

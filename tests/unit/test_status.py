@@ -87,6 +87,16 @@ def test_what_the_next_run_would_stop_at_is_told_beside_the_partitions(desk: Des
     assert (found["problem"]["error"], len(found["partitions"])) == ("GroupMoved", 2)
 
 
+def test_what_the_group_was_driven_past_does_not_say_that_the_next_run_delivers_it(desk: Desk) -> None:
+    desk.run()
+    for key in [key for key in desk.store.objects if "/deliveries/" in key]:
+        del desk.store.objects[key]
+    desk.kafka.ids["a"] = "another"
+    found = shown(desk)
+    assert (found["problem"]["error"], len(found["partitions"])) == ("GroupAhead", 2)
+    assert "--entry 1 --part P delivered" in waiting(desk)[1]
+
+
 @pytest.mark.parametrize("error", [SourceUnavailable, TopicMissing])
 def test_what_waits_is_told_though_kafka_cannot_be_asked(desk: Desk, error: type[Exception]) -> None:
     desk.run(REFUSES)
