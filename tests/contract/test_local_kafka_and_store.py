@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its types f
 )
 
 from deployments.local import jars
-from deployments.local.kafka import Kafka, running_kafka
+from deployments.local.kafka import Kafka, running_kafka, wait_for_markers
 from deployments.local.processes import wait_until
 from deployments.local.seaweedfs import SeaweedFS, running_seaweedfs
 
@@ -63,6 +63,7 @@ def test_only_committed_transactions_are_seen_and_each_leaves_a_marker(kafka: Ka
         producer.produce(topic, value)
         producer.flush(30)
         end(30)
+    wait_for_markers(kafka.bootstrap_servers, topic)
     assert consume(kafka, topic, 1) == ["kept"]
     assert end_offset(kafka, topic) == 4
 

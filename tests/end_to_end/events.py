@@ -15,6 +15,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # no __all__
 
+from deployments.local.kafka import wait_for_markers
 from deployments.local.processes import wait_until
 
 CANARY = "canary-6d1f"
@@ -134,6 +135,7 @@ def append_by_transaction(
     _produce(producer, written, partition, values, aborted=not commit)
     producer.flush(ENOUGH_S)
     (producer.commit_transaction if commit else producer.abort_transaction)(ENOUGH_S)
+    wait_for_markers(written.servers, written.topic)
     written.classes[partition].append("invisible")
 
 
