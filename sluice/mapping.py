@@ -57,6 +57,14 @@ def own_columns(fields: Sequence[FromRecord], records: Records) -> Iterator[pl.S
         yield pl.Series(_own_bad(field), is_bad, pl.Boolean)
 
 
+def own_texts(field: FromRecord, records: Records) -> list[str | None]:
+    """Return the key of each record, or a header; None where there is none, or no text."""
+    if field.field == "key":
+        keys = records.keys()
+        return [_text(key) for key in keys]
+    return [_text(_header(pairs, field.header)) for pairs in records.headers()]
+
+
 def _mapped(column: Column) -> pl.Expr:
     if isinstance(column.origin, Constant):
         return pl.lit(column.origin.value, _TYPES[column.type])

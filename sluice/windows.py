@@ -10,12 +10,13 @@ from typing import Self
 
 import polars as pl
 
+from sluice.choosing import Chosen, choose
 from sluice.decoding.json import ROW, decode
 from sluice.decoding.projection import Projection
 from sluice.mapping import map_columns, own_columns, own_fields, schema
 from sluice.mapping import rules as mapping_rules
 from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
-from sluice.pipeline import FromRecord, Pipeline
+from sluice.pipeline import FromRecord, Pipeline, When
 from sluice.records import ReadRange, RecordList, Rejected
 from sluice.validation import reasons
 from sluice.validation import rules as validation_rules
@@ -48,8 +49,8 @@ def map_window(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float)
         WrongPipelineFile: two columns read one field of the event as different types.
     """
     columns = pipeline.columns()
-    events = [_Events.of(item) for item in sorted(ranges, key=lambda item: item.range)]
-    decoded = decode([value for item in events for value in item.values], Projection.of(columns))
+    events = [_Events.of(item, pipeline.when) for item in sorted(ranges, key=lambda item: item.range)]
+    decoded = decode([value for item in events for value in item.chosen.values], Projection.of(columns))
     rows = _own(events, own_fields(columns))
     # Gathering copies every column; where nothing was rejected the rows already are the decoded ones.
     kept = rows[decoded.frame[ROW]] if decoded.rejected else rows
@@ -68,19 +69,14 @@ def map_window(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Events:
-    """The records of one range that have a value, and where they are among its records."""
+    """The records of one range, and which of them are the pipeline's."""
 
     read: ReadRange
-    values: list[bytes]
-    at: Sequence[int]
+    chosen: Chosen
 
     @classmethod
-    def of(cls, read: ReadRange) -> Self:
-        every = read.records.values()
-        values = [value for value in every if value is not None]
-        if len(values) == len(every):
-            return cls(read=read, values=values, at=range(len(every)))
-        return cls(read=read, values=values, at=[at for at, value in enumerate(every) if value is not None])
+    def of(cls, read: ReadRange, when: When | None) -> Self:
+        return cls(read=read, chosen=choose(when, read.records))
 
     def own(self, fields: Sequence[FromRecord]) -> pl.DataFrame:
         """Return the place of each record, and the fields of its own that are asked for."""
@@ -89,7 +85,7 @@ class _Events:
         frame = pl.DataFrame(columns).select(
             pl.lit(partition.topic).alias("topic"), pl.lit(partition.number, pl.Int32).alias("partition"), pl.all()
         )
-        return frame if isinstance(self.at, range) else frame[self.at]
+        return frame if isinstance(self.chosen.at, range) else frame[self.chosen.at]
 
 
 _NOTHING = ReadRange(range=OffsetRange(Partition("", 0), 0, 0), records=RecordList(()))
@@ -97,28 +93,38 @@ _NOTHING = ReadRange(range=OffsetRange(Partition("", 0), 0, 0), records=RecordLi
 
 def _own(events: Sequence[_Events], fields: Sequence[FromRecord]) -> pl.DataFrame:
     # Nothing at all is a range too: it gives a window without ranges its columns.
-    return pl.concat([item.own(fields) for item in (_Events.of(_NOTHING), *events)])
+    return pl.concat([item.own(fields) for item in (_Events.of(_NOTHING, None), *events)])
 
 
 def _rejected(events: Sequence[_Events], bad: Mapping[int, str]) -> list[list[Rejected]]:
     """Return the rejected of each range; the keys of `bad` are rows counted over all ranges."""
     rows = sorted(bad)
-    ends = accumulate(len(item.at) for item in events)
+    ends = accumulate(len(item.chosen.at) for item in events)
     return [
-        [
-            Rejected(record=item.read.records.record(item.at[row - end]), reason=bad[row])
-            for row in rows[bisect_left(rows, end - len(item.at)) : bisect_left(rows, end)]
-        ]
+        _rejected_of(item, {row - end: bad[row] for row in _between(rows, end - len(item.chosen.at), end)})
         for item, end in zip(events, ends, strict=True)
     ]
 
 
+def _between(rows: Sequence[int], start: int, stop: int) -> Sequence[int]:
+    return rows[bisect_left(rows, start) : bisect_left(rows, stop)]
+
+
+def _rejected_of(events: _Events, bad: Mapping[int, str]) -> list[Rejected]:
+    """Return the rejected of a range; the keys of `bad` are positions among those chosen, counted from their end."""
+    reasons = {**events.chosen.unclear, **{events.chosen.at[row]: reason for row, reason in bad.items()}}
+    records = events.read.records
+    return [Rejected(record=records.record(at), reason=reasons[at]) for at in sorted(reasons)]
+
+
 def _count(events: _Events, rejected: int) -> CountedRange:
-    read = events.read
+    read, chosen = events.read, events.chosen
+    with_value = len(chosen.at) + chosen.filtered + len(chosen.unclear)
     balance = Balance(
-        staged=len(events.at) - rejected,
-        tombstones=len(read.records) - len(events.at),
+        staged=len(chosen.at) + len(chosen.unclear) - rejected,
+        tombstones=len(read.records) - with_value,
         rejected=rejected,
+        filtered=chosen.filtered,
         invisible=read.range.span - read.expired - len(read.records),
         expired=read.expired,
     )

@@ -22,6 +22,9 @@ _ESCAPE: Final = re.compile(
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9]++((?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)', re.DOTALL)
 
 
+_OF_A_FIELD: Final = re.compile(r": (?:expected \w+|out of range)\Z")
+
+
 class _Int(str):
     """An integer as it is written, of any length."""
 
@@ -58,6 +61,11 @@ def fault(value: bytes, projection: Projection, *, thorough: bool) -> str | None
     except _Bad as bad:
         return bad.reason
     return None
+
+
+def is_of_a_field(reason: str) -> bool:
+    """Whether a reason says that one JSON object was there, and a field of it held something else than it must."""
+    return _OF_A_FIELD.search(reason) is not None
 
 
 def with_plain_integers(value: bytes) -> bytes:

@@ -5,6 +5,7 @@ from sluice.pipeline.file import LoadedPipeline, find_pipeline, load_pipeline, p
 from sluice.pipeline.map import Map
 from sluice.pipeline.model import Limits, Pipeline
 from sluice.pipeline.places import ColumnType, Constant, FromRecord, FromValue, TimeUnit
+from sluice.pipeline.when import When
 
 __all__ = [
     "FEATURE",
@@ -19,6 +20,7 @@ __all__ = [
     "Map",
     "Pipeline",
     "TimeUnit",
+    "When",
     "find_pipeline",
     "load_pipeline",
     "parse_pipeline",

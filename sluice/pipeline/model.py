@@ -29,6 +29,7 @@ from sluice.pipeline.values import (
     parse_partitions,
     parse_start,
 )
+from sluice.pipeline.when import When
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 TOPIC: Final = r"^[a-zA-Z0-9._-]{1,249}$"
@@ -150,6 +151,10 @@ class Pipeline(Strict):
     kind: Literal["predictions", "actuals"] = Field(description="What the events are: predictions, or what came true.")
     source: Source = Field(description="Where events come from.")
     decode: Decode = Field(default_factory=Decode, description="How the bytes of a record are read.")
+    when: When | None = Field(
+        default=None,
+        description="Which records are the pipeline's, where the topics hold others too. Left out: all are.",
+    )
     map: Map = Field(description="Arize's words on the left, the event's paths on the right.")
     arize: Arize = Field(description="Where rows go.")
     limits: Limits = Field(default_factory=Limits, description="The bounds of a window and of a run.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from sluice.pipeline.places import FromRecord
+
 if TYPE_CHECKING:
     from sluice.pipeline import Pipeline
 
@@ -13,7 +15,7 @@ Place = tuple[str, ...]
 
 def broken_rules(pipeline: Pipeline) -> list[tuple[Place, str]]:
     """Return the key and the words of each rule that the pipeline breaks."""
-    rules = (_kind_and_map, _regression, _names, _partitions)
+    rules = (_kind_and_map, _regression, _names, _partitions, _when)
     return [problem for rule in rules for problem in rule(pipeline)]
 
 
@@ -62,3 +64,8 @@ def _partitions(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
     if len(kafka.partitions) > pipeline.limits.max_records:
         words = f"at least one for each of the {len(kafka.partitions)} partitions"
         yield ("limits", "max_records"), words
+
+
+def _when(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    if pipeline.when and isinstance(pipeline.when.field, FromRecord) and pipeline.when.type != "string":
+        yield ("when", "equals"), "a key or a header is text: allowed: a text, or a list of texts"
