@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -52,13 +52,18 @@ class Destination(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """What a run works with, opened."""
+    """What a run works with, opened.
+
+    Attributes:
+        hash_key: of the fields that the pipeline hashes.
+    """
 
     store: Store
     source: Source
     destination: Destination
     clock: Clock
     scratch: Path
+    hash_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def opened_run(
     Raises:
         WrongSettings: something is not set; nothing was opened.
     """
-    settings.require("kafka", "store", "arize")
+    settings.require("kafka", "store", "arize", *(("hash",) if loaded.pipeline.hash else ()))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
         connections = Connections(
@@ -42,6 +42,7 @@ def opened_run(
             destination=stack.enter_context(_arize(loaded.pipeline, settings)),
             clock=SystemClock(),
             scratch=scratch,
+            hash_key=settings.hash_key.get_secret_value(),
         )
         yield Run(loaded, connections, run_id, options)
 

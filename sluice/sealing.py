@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluice.clock import timestamp
@@ -12,6 +13,7 @@ from sluice.ledger import Ledger, entries
 from sluice.offsets import CountedRange
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange, Record
+from sluice.redaction import Redaction
 from sluice.staging import Staging
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ class Sealing:
         self._ledger = ledger
         self._staging = staging
         self._run_id = run_id
+        self._redaction = Redaction.of(loaded.pipeline, connections.hash_key)
 
     def entry_from(self, read: Sequence[ReadRange]) -> dict[str, Any]:
         """Map what was read, stage its rows, and return the fields of the entry that seals it."""
-        mapped = self._map(read)
+        mapped, redaction = self._map(read), self._redaction
         first = mapped.counted[0].range
         held = self._why_held(mapped)
         return {
@@ -43,8 +46,8 @@ class Sealing:
             "run": self._run_id,
             "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
             "staged": self._staging.stage(mapped.frame, first),
-            "rejected": self._staging.stage_rejected(mapped.rejected, first),
-            "raw": self._staging.stage_raw(_every_record(read), first) if held else None,
+            "rejected": self._staging.stage_rejected(redaction.rejected(mapped.rejected), first),
+            "raw": self._staging.stage_raw(self._every_record(read), first) if held and redaction.keeps_raw else None,
             "parts": parts_of(mapped, self._pipeline),
             "destination": self._connections.destination.resolve(self._pipeline),
             "pipeline_sha256": self._loaded.sha256,
@@ -55,7 +58,12 @@ class Sealing:
         # Imported here: polars costs a fifth of a second, and a plan needs none of it.
         from sluice.windows import map_window
 
-        return map_window(self._pipeline, read, now_s=self._connections.clock.epoch_s())
+        mapped = map_window(self._pipeline, read, now_s=self._connections.clock.epoch_s())
+        return replace(mapped, frame=self._redaction.rows(mapped.frame, self._pipeline.columns()))
+
+    def _every_record(self, read: Sequence[ReadRange]) -> Iterator[Record]:
+        for item in read:
+            yield from (self._redaction.record(item.records.record(index)) for index in range(len(item.records)))
 
     def _why_held(self, mapped: MappedWindow) -> str | None:
         rule = self._pipeline.policies.max_rejected
@@ -78,7 +86,3 @@ def parts_of(mapped: MappedWindow, pipeline: Pipeline) -> tuple[entries.Part, ..
         return (entries.Part(version=None, rows=mapped.frame.height),)
     counts = mapped.frame.group_by("version").len().sort("version")
     return tuple(entries.Part(version=version, rows=rows) for version, rows in counts.iter_rows())
-
-
-def _every_record(read: Sequence[ReadRange]) -> list[Record]:
-    return [item.records.record(index) for item in read for index in range(len(item.records))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sluice.errors import WrongSettings
 from sluice.nearest import nearest
 
-Need = Literal["kafka", "store", "arize"]
+Need = Literal["kafka", "store", "arize", "hash"]
 
 KAFKA: Final = "SLUICE_KAFKA_"
 SERVERS: Final = f"{KAFKA}BOOTSTRAP_SERVERS"
@@ -25,7 +25,9 @@ SPACE_ID: Final = "ARIZE_SPACE_ID"
 HOST: Final = "ARIZE_API_HOST"
 PORT: Final = "ARIZE_API_PORT"
 SCHEME: Final = "ARIZE_API_SCHEME"
-VARIABLES: Final = (SERVERS, STORE, PIPELINES, API_KEY, SPACE_ID, HOST, PORT, SCHEME)
+HASH_KEY: Final = "SLUICE_HASH_KEY"
+MIN_HASH_KEY: Final = 16
+VARIABLES: Final = (SERVERS, STORE, PIPELINES, HASH_KEY, API_KEY, SPACE_ID, HOST, PORT, SCHEME)
 OWN_PIPELINES: Final = Path(__file__).resolve().parent.parent / "deployments" / "pipelines"
 
 # The only settable properties of librdkafka with an underscore in their name.
@@ -84,12 +86,14 @@ class Settings(_StaysHere):
     Attributes:
         store: `s3://bucket/prefix`, `file:///directory`, or a directory.
         pipelines: the directory of the pipeline files.
+        hash_key: of the fields that a pipeline hashes.
     """
 
     kafka: KafkaProperties
     store: str
     arize: ArizeConnection
     pipelines: Path = OWN_PIPELINES
+    hash_key: SecretStr = field(default_factory=lambda: SecretStr(""))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -110,7 +114,13 @@ class Settings(_StaysHere):
             scheme=given.get(SCHEME, "https").lower(),
         )
         pipelines = Path(given.get(PIPELINES, OWN_PIPELINES)).expanduser()
-        return cls(kafka=_kafka(given), store=given.get(STORE, ""), arize=arize, pipelines=pipelines)
+        return cls(
+            kafka=_kafka(given),
+            store=given.get(STORE, ""),
+            arize=arize,
+            pipelines=pipelines,
+            hash_key=SecretStr(given.get(HASH_KEY, "")),
+        )
 
     def require(self, *needs: Need) -> None:
         """Check that what is needed is there.
@@ -128,6 +138,8 @@ class Settings(_StaysHere):
             return [] if {"bootstrap.servers", "metadata.broker.list"} & self.kafka.keys() else [SERVERS]
         if need == "store":
             return [] if self.store else [STORE]
+        if need == "hash":
+            return [] if self.hash_key.get_secret_value() else [HASH_KEY]
         given = {API_KEY: self.arize.api_key.get_secret_value(), SPACE_ID: self.arize.space_id}
         return [name for name, value in given.items() if not value]
 
@@ -163,7 +175,7 @@ def _refused(given: Mapping[str, str]) -> Iterator[str]:
     for name in NOT_READ:
         if name in given:
             yield f"{name}: not read; set {HOST} (api.<region>.arize.com for a region), and {PORT} where it is another"
-    checks = {STORE: _is_store, HOST: _is_host, PORT: _is_port, SCHEME: _is_scheme}
+    checks = {STORE: _is_store, HASH_KEY: _is_hash_key, HOST: _is_host, PORT: _is_port, SCHEME: _is_scheme}
     for name, is_right in checks.items():
         if name in given and not is_right(given[name]):
             yield f"{name}: {ALLOWED[name]}"
@@ -171,6 +183,7 @@ def _refused(given: Mapping[str, str]) -> Iterator[str]:
 
 ALLOWED: Final = {
     STORE: "allowed: s3://bucket/prefix, file:///directory, or a directory",
+    HASH_KEY: f"allowed: at least {MIN_HASH_KEY} characters, such as openssl rand -hex 32 makes",
     HOST: f"allowed: a host name (api.arize.com); the scheme and the port have {SCHEME} and {PORT}",
     PORT: "allowed: a port from 1 to 65535; 0 or left out: the scheme's own",
     SCHEME: "allowed: https, http",
@@ -185,6 +198,10 @@ def _is_store(value: str) -> bool:
     if parts.scheme == "s3":
         return bool(parts.netloc)
     return (not parts.netloc and parts.path.startswith("/")) if parts.scheme == "file" else not parts.scheme
+
+
+def _is_hash_key(value: str) -> bool:
+    return len(value) >= MIN_HASH_KEY
 
 
 def _is_host(value: str) -> bool:

@@ -18,6 +18,7 @@ from sluice.pipeline.columns import (
     tag_columns,
 )
 from sluice.pipeline.map import Map, Strict
+from sluice.pipeline.notation import TextPlace
 from sluice.pipeline.rules import broken_rules
 from sluice.pipeline.values import (
     PARTITIONS_SCHEMA,
@@ -40,6 +41,7 @@ PATTERNS: Final = {
     TEXT: "a text on one line, without a space at either end",
 }
 Text = Annotated[str, Field(max_length=255, pattern=TEXT)]
+Places = Annotated[tuple[TextPlace, ...], Field(strict=False, json_schema_extra={"uniqueItems": True})]
 Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 
 
@@ -142,6 +144,16 @@ class Policies(Strict):
     )
 
 
+class KeptRejected(Strict):
+    """What is kept of rejected records."""
+
+    keep: Literal["raw", "offsets"] = Field(
+        default="raw",
+        description="raw: whole records, with the reason; offsets: only where they were, and the reason. With offsets, "
+        "a held window cannot be taken again (redo).",
+    )
+
+
 class Pipeline(Strict):
     """One pipeline of Sluice: what is read, how it is mapped, and where it goes."""
 
@@ -155,8 +167,20 @@ class Pipeline(Strict):
         default=None,
         description="Which records are the pipeline's, where the topics hold others too. Left out: all are.",
     )
+    drop: Places = Field(
+        default=(),
+        description="Fields that are kept nowhere: paths into the event, $key or $headers.<name>. None may be mapped.",
+    )
+    hash: Places = Field(
+        default=(),
+        description="Fields of text of which only a keyed hash is kept and sent: paths into the event, $key or "
+        "$headers.<name>. The key is SLUICE_HASH_KEY.",
+    )
     map: Map = Field(description="Arize's words on the left, the event's paths on the right.")
     arize: Arize = Field(description="Where rows go.")
+    rejected: KeptRejected = Field(
+        default_factory=KeptRejected, description="What is kept of records that are rejected."
+    )
     limits: Limits = Field(default_factory=Limits, description="The bounds of a window and of a run.")
     policies: Policies = Field(
         default_factory=Policies, description="What is done when something is not as it should be."

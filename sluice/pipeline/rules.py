@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sluice.pipeline.places import FromRecord
+from sluice.pipeline.places import FromRecord, FromValue, Origin
 
 if TYPE_CHECKING:
     from sluice.pipeline import Pipeline
@@ -15,7 +15,7 @@ Place = tuple[str, ...]
 
 def broken_rules(pipeline: Pipeline) -> list[tuple[Place, str]]:
     """Return the key and the words of each rule that the pipeline breaks."""
-    rules = (_kind_and_map, _regression, _names, _partitions, _when)
+    rules = (_kind_and_map, _regression, _names, _partitions, _when, _redacted, _mapped_and_redacted)
     return [problem for rule in rules for problem in rule(pipeline)]
 
 
@@ -69,3 +69,31 @@ def _partitions(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
 def _when(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
     if pipeline.when and isinstance(pipeline.when.field, FromRecord) and pipeline.when.type != "string":
         yield ("when", "equals"), "a key or a header is text: allowed: a text, or a list of texts"
+
+
+def _redacted(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    """Of two places in `drop` and `hash` none may be the other, or below it."""
+    places: list[tuple[Place, Origin]] = []
+    for name in ("drop", "hash"):
+        for number, origin in enumerate(getattr(pipeline, name)):
+            if any(_is_within(origin, other) or _is_within(other, origin) for _, other in places):
+                yield (name, str(number)), "named twice, or below another field that is dropped or hashed"
+            places.append(((name, str(number)), origin))
+
+
+def _mapped_and_redacted(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    for number, origin in enumerate(pipeline.drop):
+        if names := [column.name for column in pipeline.columns() if _is_within(column.origin, origin)]:
+            yield ("drop", str(number)), f"is mapped, as {', '.join(names)}: a dropped field is staged nowhere"
+    for number, origin in enumerate(pipeline.hash):
+        for column in pipeline.columns():
+            is_text = column.type == "string" and column.unit is None
+            if _is_within(column.origin, origin) and (column.origin != origin or not is_text):
+                yield ("hash", str(number)), f"is mapped as {column.name}, which is no text: only text is hashed"
+
+
+def _is_within(origin: Origin, other: Origin) -> bool:
+    """Whether an origin is another one, or a field below it."""
+    if isinstance(origin, FromValue) and isinstance(other, FromValue):
+        return origin.path[: len(other.path)] == other.path
+    return origin == other

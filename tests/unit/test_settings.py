@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from sluice.errors import WrongSettings
 from sluice.settings import (
+    MIN_HASH_KEY,
     NOT_READ,
     SET_BY_SLUICE,
     VARIABLES,
@@ -238,6 +239,16 @@ def test_no_error_shows_a_value() -> None:
 # --- .env.example
 
 
+def test_a_key_of_the_hash_is_long_enough_and_shows_nowhere() -> None:
+    with pytest.raises(WrongSettings, match="SLUICE_HASH_KEY: allowed: at least 16 characters"):
+        Settings.from_environment({"SLUICE_HASH_KEY": "fifteen letters"})
+    with pytest.raises(WrongSettings, match="hash needs SLUICE_HASH_KEY"):
+        Settings.from_environment({}).require("hash")
+    found = Settings.from_environment({"SLUICE_HASH_KEY": "sixteen letters!"})
+    found.require("hash")
+    assert "sixteen" not in repr(found)
+
+
 def test_the_example_names_every_variable_and_is_right_when_filled_in() -> None:
     text = EXAMPLE.read_text()
     lines = [line.removeprefix("# ") for line in text.splitlines() if re.match(r"(# )?[A-Z_0-9]+=", line)]
@@ -245,8 +256,8 @@ def test_the_example_names_every_variable_and_is_right_when_filled_in() -> None:
     assert set(VARIABLES) <= given_.keys()
     assert all(name in text for name in NOT_READ)
     assert all(shlex.split(line) == [line] for line in lines)
-    filled = {name: value or "x" for name, value in given_.items()}
-    Settings.from_environment(filled).require("kafka", "store", "arize")
+    filled = {name: value or "x" * MIN_HASH_KEY for name, value in given_.items()}
+    Settings.from_environment(filled).require("kafka", "store", "arize", "hash")
     as_it_is = [line for line in text.splitlines() if re.match(r"[A-Z]", line)]
     with pytest.raises(WrongSettings, match="arize needs ARIZE_API_KEY, ARIZE_SPACE_ID"):
         Settings.from_environment(dict(line.split("=", 1) for line in as_it_is)).require("kafka", "store", "arize")
