@@ -158,26 +158,6 @@ def test_a_file_that_cannot_be_read_is_refused(sending: Sending, staged: Path, d
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
-    [
-        (pl.lit(None, pl.String).alias("prediction_id"), "Invalid_Missing_Value (prediction_id)"),
-        (pl.lit(VALUE * 40).alias("prediction_id"), "Invalid_String_Length_In_Column (prediction_id)"),
-        (pl.col("prediction_ts") * 1000, "Invalid_Timestamp_Value (prediction_ts)"),
-        (pl.lit(VALUE).alias("prediction_ts"), "Invalid_Type"),
-        (pl.lit(VALUE * 2000).alias("tag/note"), "Invalid_Tag_Length (note)"),
-    ],
-)
-def test_rows_that_the_sdk_refuses_are_told_by_code_and_column(
-    sending: Sending, tmp_path: Path, bad: pl.Expr, told: str
-) -> None:
-    outcome = sending.send(written(tmp_path, rows_of("1", 3).with_columns(bad)))
-    assert (outcome.kind, outcome.error) == ("refused", DeliveryRefused)
-    assert told in outcome.reason
-    assert VALUE not in outcome.reason
-    assert sending.calls() == []
-
-
-@pytest.mark.parametrize(
     ("status", "kind", "error"),
     [
         (400, "refused", DeliveryRefused),

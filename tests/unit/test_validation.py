@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pytest
 from arize.client import ArizeClient
 from arize.exceptions.base import ValidationFailure
@@ -19,6 +18,8 @@ from arize.ml.types import Environments, ModelTypes, Schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.destinations.sdk_answers import answer_of
+from sluice.destinations.sdk_rows import read_part
 from sluice.pipeline import Pipeline, parse_pipeline
 from sluice.validation import MARGIN_S, MAX_TAG_LENGTH, YEAR_S, reasons, rules
 
@@ -36,6 +37,29 @@ map:
   version: {path: version}
 arize: {model: delay, type: binary_classification}
 """
+REGRESSION = """\
+name: minutes
+kind: predictions
+source: {kafka: {topics: [flights], group: sluice-minutes}}
+map:
+  prediction_id: id
+  timestamp: $timestamp
+  prediction: {label: said}
+  actual: {label: was}
+  features: {columns: {hour: int}}
+  version: {path: version}
+arize: {model: minutes, type: regression}
+"""
+LABELS = """\
+name: flights-labels
+kind: actuals
+source: {kafka: {topics: [flights], group: sluice-labels}}
+map:
+  prediction_id: id
+  timestamp: $timestamp
+  actual: {label: label, score: score}
+arize: {model: delay, type: binary_classification}
+"""
 ACTUALS = """\
 name: flights-actuals
 kind: actuals
@@ -48,14 +72,6 @@ map:
 arize: {model: delay, type: regression}
 """
 TYPES = {"string": pl.String(), "int": pl.Int64(), "float": pl.Float64(), "bool": pl.Boolean()}
-OWN: dict[str, Any] = {
-    "prediction_id_column_name": "prediction_id",
-    "timestamp_column_name": "prediction_ts",
-    "prediction_label_column_name": "prediction_label",
-    "prediction_score_column_name": "prediction_score",
-    "actual_label_column_name": "actual_label",
-    "actual_score_column_name": "actual_score",
-}
 NOW_S = time.time()  # the SDK looks at the real clock
 
 
@@ -184,28 +200,19 @@ def client() -> Iterator[ArizeClient]:
 
 
 def send(client: ArizeClient, pipeline: Pipeline, frame: pl.DataFrame, version: str | None) -> int:
-    """Send by the SDK's public call, which validates; return the rows that went over the wire."""
-    columns = frame.drop("version", strict=False).rename(lambda name: name.rpartition("/")[2])
-    table = columns.to_arrow(compat_level=pl.CompatLevel.oldest())
-    plain = [pa.string() if at.type == pa.large_string() else at.type for at in table.schema]
-    table = table.cast(pa.schema(list(zip(table.column_names, plain, strict=True))))
-    named = {
-        kind: [name.removeprefix(kind) for name in frame.columns if name.startswith(kind)] or None
-        for kind in ("feature/", "tag/")
-    }
-    is_text = pipeline.arize.type == "binary_classification"
+    """Send staged rows as a sender reads them, by a call that validates; return how many went over the wire."""
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as staged:
+        frame.write_parquet(staged.name)
+        rows, arguments = read_part(staged.name, version, rows=frame.height)
     response = client.ml.log(
         space_id="s",
         model_name="m",
-        model_type=ModelTypes.BINARY_CLASSIFICATION if is_text else ModelTypes.REGRESSION,
-        dataframe=table.to_pandas(types_mapper=pd.ArrowDtype),
-        schema=Schema(
-            feature_column_names=named["feature/"],
-            tag_column_names=named["tag/"],
-            **{argument: name for argument, name in OWN.items() if name in frame.columns},
-        ),
+        model_type=ModelTypes[pipeline.arize.type.upper()],
+        dataframe=rows,
+        schema=Schema(**arguments),
         environment=Environments.PRODUCTION,
         model_version=version,  # type: ignore[arg-type]
+        validate=True,
     )
     return int(response.request.headers["number-of-rows"])
 
@@ -227,10 +234,29 @@ def send(client: ArizeClient, pipeline: Pipeline, frame: pl.DataFrame, version: 
     ],
 )
 def test_the_sdk_refuses_the_whole_call_for_one_such_row(client: ArizeClient, changes: dict[str, Any]) -> None:
-    frame = frame_of(pipeline(), GOOD, GOOD | changes)
+    frame = frame_of(pipeline(), GOOD | {"version": changes.get("version", "1")}, GOOD | changes)
     with pytest.raises(ValidationFailure):
         send(client, pipeline(), frame, frame["version"][1])
     assert reason_of(pipeline(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"prediction_id": None}, "Invalid_Missing_Value (prediction_id)"),
+        ({"prediction_id": "value" * 200}, "Invalid_String_Length_In_Column (prediction_id)"),
+        ({"prediction_ts": NOW_S * 1000}, "Invalid_Timestamp_Value (prediction_ts)"),
+        ({"tag/region": "value" * 5000}, "Invalid_Tag_Length (region)"),
+    ],
+)
+def test_what_the_sdk_refuses_is_told_by_code_and_column_and_without_a_value(
+    client: ArizeClient, changes: dict[str, Any], told: str
+) -> None:
+    frame = frame_of(pipeline(), GOOD | changes)
+    with pytest.raises(ValidationFailure) as refused:
+        send(client, pipeline(), frame, "1")
+    answer = answer_of(refused.value, begun=False, columns=["prediction_id", "prediction_ts", "region"])
+    assert (answer.kind, told in answer.reason, "value" in answer.reason) == ("refused", True, False)
 
 
 def or_null(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -276,24 +302,54 @@ actual_rows = st.fixed_dictionaries(
 )
 
 
+regression_rows = st.fixed_dictionaries(
+    {
+        "prediction_id": or_null(at_most(512)),
+        "prediction_ts": or_null(times),
+        "version": or_null(st.sampled_from(["1", "2", " "])),
+        "prediction_label": or_null(st.floats()),
+        "actual_label": or_null(st.floats()),
+        "feature/hour": or_null(st.integers(-(2**63), 2**63 - 1)),
+    }
+)
+label_rows = st.fixed_dictionaries(
+    {
+        "prediction_id": or_null(at_most(512)),
+        "prediction_ts": or_null(times),
+        "actual_label": or_null(st.text(max_size=3)),
+        "actual_score": or_null(st.floats()),
+    }
+)
+
+
 def kept(pipeline: Pipeline, rows: list[dict[str, Any]]) -> pl.DataFrame:
     frame = frame_of(pipeline, *rows)
     return frame.filter(reasons(frame, rules(pipeline, now_s=NOW_S)).is_null())
 
 
+# What makes it right that the senders leave the SDK's own validation out.
+@pytest.mark.parametrize(
+    ("text", "given_rows"), [(PREDICTIONS, prediction_rows | st.just(GOOD)), (REGRESSION, regression_rows)]
+)
 @settings(max_examples=100)
-@given(rows=st.lists(prediction_rows | st.just(GOOD), min_size=1, max_size=8))
-def test_the_sdk_refuses_no_prediction_that_keeps_the_rules(client: ArizeClient, rows: list[dict[str, Any]]) -> None:
-    for (version,), part in kept(pipeline(), rows).group_by("version"):
-        assert send(client, pipeline(), part, str(version)) == part.height
+@given(data=st.data())
+def test_the_sdk_refuses_no_prediction_that_keeps_the_rules(
+    client: ArizeClient, text: str, given_rows: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    rows = data.draw(st.lists(given_rows, min_size=1, max_size=8))
+    for (version,), part in kept(pipeline(text), rows).group_by("version"):
+        assert send(client, pipeline(text), part, str(version)) == part.height
 
 
+@pytest.mark.parametrize(("text", "given_rows"), [(ACTUALS, actual_rows), (LABELS, label_rows)])
 @settings(max_examples=100)
-@given(rows=st.lists(actual_rows, min_size=1, max_size=8))
-def test_the_sdk_refuses_no_actual_that_keeps_the_rules(client: ArizeClient, rows: list[dict[str, Any]]) -> None:
-    frame = kept(pipeline(ACTUALS), rows)
+@given(data=st.data())
+def test_the_sdk_refuses_no_actual_that_keeps_the_rules(
+    client: ArizeClient, text: str, given_rows: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    frame = kept(pipeline(text), data.draw(st.lists(given_rows, min_size=1, max_size=8)))
     if frame.height:
-        assert send(client, pipeline(ACTUALS), frame, None) == frame.height
+        assert send(client, pipeline(text), frame, None) == frame.height
 
 
 @given(st.text(max_size=4))
