@@ -98,6 +98,17 @@ def rejected(options: argparse.Namespace) -> Printed:
     return 0, found, cli_text.rejected_text(found)
 
 
+def sweep(options: argparse.Namespace) -> Printed:
+    """Let go of files that nobody needs, and of old ones of settled entries, as `keep` in the pipeline file says."""
+    from sluice.sweep import let_go
+
+    with opened(options) as work:
+        work.require_ledger(write=False)
+        swept = let_go(work, is_trial=options.dry_run)
+    found = {"state": "done", "pipeline": work.pipeline.name, "dry_run": options.dry_run, "swept": swept}
+    return 0, found, "\n".join(["would let go of:" if options.dry_run else "let go of:", *(swept or ["nothing"])])
+
+
 def resolve(options: argparse.Namespace) -> Printed:
     """Give a person's word on a held entry, on the rows of a part, on the space of what Arize refuses."""
     from sluice.ledger.log import held_error
@@ -152,4 +163,4 @@ def _short(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-COMMANDS = {command.__name__: command for command in (check, plan, run, status, rejected, resolve, realign)}
+COMMANDS = {command.__name__: command for command in (check, plan, run, status, rejected, resolve, realign, sweep)}

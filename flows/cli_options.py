@@ -54,6 +54,10 @@ def _verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
 
 
+def _dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only list what would go")
+
+
 def _side(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=["ledger", "group"], required=True, help=_SIDES)
     parser.add_argument("--reason", help="needed with --to group: kept in the ledger for ever; no personal data")
@@ -81,4 +85,5 @@ _OPTIONS = {
     "rejected": [_entry],
     "resolve": [_entry, _verdict],
     "realign": [_side],
+    "sweep": [_dry_run],
 }

@@ -23,7 +23,7 @@ from sluice.report import Committed, RunReport, WindowReport
 from sluice.sealing import Sealing
 from sluice.staging import Staging
 from sluice.steps import step
-from sluice.store import probe
+from sluice.store import Store, probe
 from sluice.unfinished import reports_of, settle
 
 
@@ -48,6 +48,10 @@ class Run:
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
         self._deliverer = Deliverer(self.deliveries, rules, connections.clock, run_id)
+
+    @property
+    def store(self) -> Store:
+        return self._connections.store
 
     @property
     def destination(self) -> entries.Destination:

@@ -64,7 +64,8 @@ class Staging:
             part = self._scratch / uuid.uuid4().hex
             if not self._store.fetch(file.key, part):
                 raise StagedFileDamaged(
-                    f"{file.key} is gone from the store", "Bring it back from a backup or a version"
+                    f"{file.key} is gone from the store",
+                    "Bring it back from a backup or a version; what `keep` let go of is gone for good",
                 )
             if sha256_of(part) != file.sha256:
                 raise StagedFileDamaged(

@@ -1,30 +1,55 @@
-"""Sweep: let go of staged files that no entry names and none can name any more. Never by age."""
+"""Sweep: let go of staged files that no entry names and none can name any more, and of old ones of settled entries.
+
+By age goes only what is settled, and only where the pipeline file says how long to keep it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sluice.ledger import Ledger, LedgerState
 from sluice.ledger.codec import decode_slot
-from sluice.ledger.entries import Claim, Sealed, Slot, StagedFile, parse_ranges
+from sluice.ledger.entries import Claim, Sealed, Slot, parse_ranges
 from sluice.offsets import OffsetRange, Partition
+from sluice.run import Run
 from sluice.steps import step
 from sluice.store import Store
 
 KINDS = ("staged", "rejected", "held")
+KEEP_ALL: Mapping[str, float | None] = dict.fromkeys(KINDS)
 
 
-def sweep(store: Store, ledger: Ledger) -> list[str]:
-    """Delete what may be swept, and return its keys."""
-    swept = list(sweepable(store, ledger))
+def let_go(run: Run, *, is_trial: bool) -> list[str]:
+    """Delete what a pipeline need not keep, and return its keys; nothing is deleted in a trial."""
+    keep = run.pipeline.keep
+    lifetimes = {"staged": keep.staged, "rejected": keep.rejected, "held": keep.rejected}
+    if is_trial:
+        return list(sweepable(run.store, run.ledger, lifetimes, run.unfinished))
+    return sweep(run.store, run.ledger, lifetimes, run.unfinished)
+
+
+def sweep(
+    store: Store,
+    ledger: Ledger,
+    lifetimes: Mapping[str, float | None] = KEEP_ALL,
+    settle: Callable[[], object] = lambda: None,
+) -> list[str]:
+    """Delete what may be swept, and return its keys; see `sweepable`."""
+    swept = list(sweepable(store, ledger, lifetimes, settle))
     for key in swept:
         store.delete(key)
         step("file.swept", key=key)
     return swept
 
 
-def sweepable(store: Store, ledger: Ledger) -> Iterator[str]:
-    """Yield the keys of the staged files that no entry names and none can any more.
+def sweepable(
+    store: Store, ledger: Ledger, lifetimes: Mapping[str, float | None], settle: Callable[[], object]
+) -> Iterator[str]:
+    """Yield the keys of the staged files that no entry names and none can any more, and of those that are too old.
+
+    Args:
+        lifetimes: by kind of file, after how many seconds a settled entry's may go, by the store's clock; None: never.
+        settle: finds out which of the ledger's open entries are settled.
 
     A run stages a file first and names it in its entry later, maybe hours later. A window's first range, after which
     its file is called, starts where the ledger stands: so a file that starts below that is named by now, or never will
@@ -34,12 +59,18 @@ def sweepable(store: Store, ledger: Ledger) -> Iterator[str]:
     The order is law: files are listed before the ledger is read, and what may come is looked at before what has come.
     """
     files = [key for kind in KINDS for key in store.keys(ledger.keys.files(kind))]
-    state = ledger.load().state
+    ledger.load()
+    settle()
+    state = ledger.state
     kept = _may_be_named(store, ledger)
     named = _named(store, ledger)
+    waiting = set(_files_of(item.entry for item in state.open.values()))
     for key in files:
         start = ledger.keys.file_start(key)
-        if key not in named and _is_passed(state, start) and not any(_starts_in(start, item) for item in kept):
+        if key in named:
+            if key not in waiting and named[key] and _is_older(store, key, lifetimes[key.partition("/")[0]]):
+                yield key
+        elif _is_passed(state, start) and not any(_starts_in(start, item) for item in kept):
             yield key
 
 
@@ -52,13 +83,23 @@ def _may_be_named(store: Store, ledger: Ledger) -> list[OffsetRange]:
     return found
 
 
-def _named(store: Store, ledger: Ledger) -> set[str]:
-    """Return every key that an entry or a slot names."""
-    files: list[StagedFile | None] = []
+def _named(store: Store, ledger: Ledger) -> dict[str, bool]:
+    """Return every key that an entry or a slot names, and whether the ledger says when it is settled: not of a slot."""
+    named: dict[str, bool] = {}
     for number in range(ledger.state.next_number):
         for item in _sealed(store, ledger, number):
-            files += (item.staged, item.rejected, item.raw)
-    return {file.key for file in files if file is not None}
+            named |= {key: named.get(key, True) and not isinstance(item, Slot) for key in _files_of([item])}
+    return named
+
+
+def _files_of(sealed: Iterable[Sealed | Slot]) -> Iterator[str]:
+    for item in sealed:
+        yield from (file.key for file in (item.staged, item.rejected, item.raw) if file is not None)
+
+
+def _is_older(store: Store, key: str, lifetime_s: float | None) -> bool:
+    stored = None if lifetime_s is None else store.stat(key)
+    return stored is not None and lifetime_s is not None and store.now_s() - stored.modified_s > lifetime_s
 
 
 def _sealed(store: Store, ledger: Ledger, number: int) -> Sequence[Sealed | Slot]:

@@ -284,6 +284,7 @@ map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, v
 arize: {{model: {model}, type: binary_classification}}
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
 policies: {{on_expired: {on_expired}, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
+keep: {keep}
 """
 
 
@@ -296,6 +297,7 @@ def pipeline_file(
     on_ambiguous: str = "resend",
     share: str = "50%",
     on_expired: str = "record",
+    keep: str = "{}",
 ) -> LoadedPipeline:
     """A small pipeline: four records a window, held from three rejected of four on."""
     text = _FILE.format(
@@ -306,6 +308,7 @@ def pipeline_file(
         on_ambiguous=on_ambiguous,
         share=share,
         on_expired=on_expired,
+        keep=keep,
     ).encode()
     pipeline = parse_pipeline(text, "flights.yaml")
     return LoadedPipeline(pipeline=pipeline, text=text, sha256=f"{hash(text):x}", path=Path("flights.yaml"))

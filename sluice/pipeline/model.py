@@ -23,6 +23,7 @@ from sluice.pipeline.rules import broken_rules
 from sluice.pipeline.values import (
     PARTITIONS_SCHEMA,
     STARTS,
+    Days,
     Share,
     Size,
     check_distinct,
@@ -154,6 +155,17 @@ class KeptRejected(Strict):
     )
 
 
+class Keep(Strict):
+    """How long files are kept in the store; `sluice sweep` lets go of what is older. Left out: for ever."""
+
+    staged: Days | None = Field(
+        default=None, description="Staged files of settled entries, in days: 90d. A replay from them needs them."
+    )
+    rejected: Days | None = Field(
+        default=None, description="Rejected records, and all records of windows that were held, in days: 30d."
+    )
+
+
 class Pipeline(Strict):
     """One pipeline of Sluice: what is read, how it is mapped, and where it goes."""
 
@@ -185,6 +197,8 @@ class Pipeline(Strict):
     policies: Policies = Field(
         default_factory=Policies, description="What is done when something is not as it should be."
     )
+
+    keep: Keep = Field(default_factory=Keep, description="How long files are kept in the store.")
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Pipeline:

@@ -6,12 +6,13 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 MAX_SIZE: Final = 10**9  # Arize imports no file of 1 GB or more
 SIZE: Final = r"^([0-9][0-9_]*(?:\.[0-9]+)?) ?(B|kB|MB|GB|KiB|MiB|GiB)$"
 SHARE: Final = r"^([0-9]+(?:\.[0-9]+)?) ?%$"
+DAYS: Final = r"^([1-9][0-9]{0,4})d$"
 STARTS: Final = ("earliest", "latest", "group")
 PARTITIONS_SCHEMA: Final = {
     "anyOf": [
@@ -40,6 +41,18 @@ def parse_size(given: Any) -> int:
     if match is None:
         raise ValueError(f"allowed: a number of bytes, or a number and one of {', '.join(UNITS)} (128 MiB)")
     return int(float(match[1].replace("_", "")) * UNITS[match[2]])
+
+
+def parse_days(given: Any) -> float:
+    """Read `90d` as seconds.
+
+    Raises:
+        ValueError: anything else, with what is allowed.
+    """
+    match = re.fullmatch(DAYS, given) if isinstance(given, str) else None
+    if match is None:
+        raise ValueError("allowed: a number of days (90d), at least one")
+    return float(match[1]) * 86_400
 
 
 def parse_share(given: Any) -> float:
@@ -144,3 +157,4 @@ Share = Annotated[
     BeforeValidator(parse_share),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": SHARE}]}),
 ]
+Days = Annotated[float, PlainValidator(parse_days), WithJsonSchema({"type": "string", "pattern": DAYS})]

@@ -368,9 +368,12 @@ def test_a_problem_names_line_and_key_and_what_is_allowed(old: str, new: str, ex
     assert [line for line in found if expected in line], found
 
 
-@pytest.mark.parametrize("later", ["keep: {staged: 90d}"])
-def test_keys_of_later_versions_are_unknown(later: str) -> None:
-    assert "unknown key" in problems(PREDICTIONS + later)[0]
+@pytest.mark.parametrize("days", ["90", "0d", "-1d", "1.5d", "90 d", "three"])
+def test_a_lifetime_is_a_number_of_days(days: str) -> None:
+    assert (
+        "keep.staged: allowed: a number of days (90d), at least one"
+        in problems(PREDICTIONS + f"keep: {{staged: {days}}}")[0]
+    )
 
 
 @pytest.mark.parametrize(
