@@ -35,6 +35,9 @@ def plan_text(found: Mapping[str, Any]) -> str:
 def run_text(found: Mapping[str, Any]) -> str:
     lines = [f"{found['pipeline']}: {found['state']}, {counted(len(found['windows']), 'window')}"]
     lines += [window_text(window) for window in found["windows"]]
+    lines += [
+        f"the file does not know {field['path']}; to take it: {field['line']}" for field in found["unknown_fields"]
+    ]
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from sluice.ledger.entries import Sealed
 from sluice.offsets import OffsetRange
 from sluice.planning import Plan
 from sluice.receipts import Receipt
-from sluice.report import Committed, RunReport, WindowReport
+from sluice.report import Committed, RunReport, UnknownField, WindowReport
 
 Ranges = tuple[OffsetRange, ...]
 
@@ -43,12 +43,14 @@ class Staged:
     Attributes:
         left: what a read that was cut short left of the planned window; comes next, before the window behind it.
         held: why the window waits for a person; None where it goes out.
+        unknown: fields of its events that the pipeline file does not know.
     """
 
     number: int
     entry: Sealed
     left: Ranges
     held: Held | None
+    unknown: tuple[UnknownField, ...] = ()
 
 
 class Verbs(Protocol):
@@ -106,7 +108,7 @@ def _drain_plan(verbs: Verbs, work: _Deliveries, plan: Plan) -> bool:
             return False
         if staged.left:
             windows.appendleft(staged.left)
-        work.take(WindowReport(number=staged.number, entry=staged.entry, sealed_here=True))
+        work.take(WindowReport(number=staged.number, entry=staged.entry, sealed_here=True, unknown=staged.unknown))
         if staged.held is not None:
             raise staged.held
     return True

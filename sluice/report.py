@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from sluice.errors import SluiceError
 from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.offsets import Balance, OffsetRange, Partition, total
+from sluice.pipeline import ColumnType
 from sluice.receipts import Receipt
 
 State = Literal["done", "held", "failed"]
@@ -23,12 +24,28 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownField:
+    """A field that is neither mapped, dropped, hashed nor looked at.
+
+    Attributes:
+        path: in the event, dotted.
+        type: as it would be declared; a number is a float unless a person says int.
+        line: what to add to the pipeline file, behind the key where it goes.
+    """
+
+    path: str
+    type: ColumnType
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowReport:
     """One entry that a run sealed or finished, and the receipts of its parts so far.
 
     Attributes:
         sealed_here: False where an earlier run had sealed it.
         committed_at: when this run saw the group at or behind its end; empty where it did not.
+        unknown: fields of its events that the pipeline file does not know, where this run read it.
     """
 
     number: int
@@ -36,6 +53,7 @@ class WindowReport:
     sealed_here: bool
     receipts: tuple[Receipt, ...] = ()
     committed_at: str = ""
+    unknown: tuple[UnknownField, ...] = ()
 
     @property
     def accepted(self) -> int:
@@ -161,6 +179,11 @@ class RunReport:
         return tuple(spans.values())
 
     @property
+    def unknown(self) -> tuple[UnknownField, ...]:
+        """The fields that the pipeline file does not know, each once."""
+        return tuple({field.path: field for item in self.windows for field in item.unknown}.values())
+
+    @property
     def rows_accepted(self) -> int:
         return sum(item.accepted for item in self.windows)
 
@@ -176,6 +199,7 @@ class RunReport:
             "exit_code": self.exit_code,
             "planned": [str(item) for item in self.planned],
             "windows": [item.as_dict() for item in self.windows],
+            "unknown_fields": [asdict(field) for field in self.unknown],
             "totals": {
                 "offsets": self.balance.total,
                 **self.balance.as_dict(),

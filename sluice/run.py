@@ -138,7 +138,11 @@ class Run:
         number = self._seal(entry)
         step("window.sealed", entry=number, ranges=entry.shown, held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
-        return Staged(number=number, entry=entry, left=left, held=self._held(number))
+        # Imported here: polars costs a fifth of a second, and a plan needs none of it.
+        from sluice.unknown import unknown_fields
+
+        unknown = unknown_fields(self.pipeline, read)
+        return Staged(number=number, entry=entry, left=left, held=self._held(number), unknown=unknown)
 
     def _seal(self, entry: entries.Window) -> int:
         self._taken += 1  # before it is known: a write that fails may have been made

@@ -41,7 +41,10 @@ def publish_report(run: Run, report: RunReport) -> None:
     """Publish the ledger page of the run, one row a range."""
     rows = [_ledger_row(window, item) for window in report.windows for item in window.entry.ranges]
     if rows:
-        _publish(f"offsets-{_slug(run)}", rows, f"Ledger of {report.pipeline}: {report.balance.arithmetic()}")
+        line = f"Ledger of {report.pipeline}: {report.balance.arithmetic()}"
+        unknown = [f"- `{field.path}`: `{field.line}`" for field in report.unknown]
+        notes = ["", "Fields that the pipeline file does not know, and the line that takes each:", *unknown]
+        _publish(f"offsets-{_slug(run)}", rows, line, *(notes if unknown else ()))
 
 
 @never_failing
@@ -59,8 +62,8 @@ def _slug(run: Run) -> str:
     return f"{run.pipeline.name}-{run.ledger.state.ledger_id[:8]}"
 
 
-def _publish(key: str, rows: list[dict[str, Any]], line: str) -> None:
-    artifact = create_table_artifact(key=key, table=rows, description=line)
+def _publish(key: str, rows: list[dict[str, Any]], line: str, *notes: str) -> None:
+    artifact = create_table_artifact(key=key, table=rows, description="\n".join([line, *notes]))
     get_run_logger().info("%s: %s/v2/artifacts/artifact/%s", line, (PREFECT_UI_URL.value() or "").rstrip("/"), artifact)
 
 
