@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -106,7 +107,8 @@ class Redaction:
         return HASHED.encode() + hmac.digest(self.key, value, "sha256").hex().encode()
 
 
-def _paths(origins: Collection[FromValue | FromRecord]) -> frozenset[Path]:
+@cache
+def _paths(origins: tuple[FromValue | FromRecord, ...]) -> frozenset[Path]:
     return frozenset(origin.path for origin in origins if isinstance(origin, FromValue))
 
 

@@ -138,7 +138,7 @@ class Run:
         number = self._seal(entry)
         step("window.sealed", entry=number, ranges=entry.shown, held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
-        # Imported here: polars costs a fifth of a second, and a plan needs none of it.
+        # Imported here: pyarrow's reader costs a fifth of a second, and a plan needs none of it.
         from sluice.unknown import unknown_fields
 
         unknown = unknown_fields(self.pipeline, read)

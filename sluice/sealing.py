@@ -55,7 +55,7 @@ class Sealing:
         }
 
     def _map(self, read: Sequence[ReadRange]) -> MappedWindow:
-        # Imported here: polars costs a fifth of a second, and a plan needs none of it.
+        # Imported here: pyarrow's reader costs a fifth of a second, and a plan needs none of it.
         from sluice.windows import map_window
 
         mapped = map_window(self._pipeline, read, now_s=self._connections.clock.epoch_s())

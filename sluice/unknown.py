@@ -45,7 +45,7 @@ def unknown_fields(pipeline: Pipeline, read: Sequence[ReadRange]) -> tuple[Unkno
 
 def _sample(read: Sequence[ReadRange]) -> RecordList:
     every = sum(len(item.records) for item in read)
-    step = max(1, every // SAMPLE)
+    step = max(1, -(-every // SAMPLE))
     taken: list[Record] = []
     weight = 0
     for record in (item.records.record(at) for item in read for at in range(0, len(item.records), step)):

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 from deployments.local import published_loop
 from deployments.local.api import PrefectApi
+from deployments.local.events import TOPIC
 from deployments.local.options import Teller, options_of
 from deployments.local.processes import unwinding_on_sigterm, wait_until
 from deployments.local.proof import group_of, prove
-from deployments.local.stack import TOPIC, Stack, running_stack
+from deployments.local.stack import Stack, running_stack
 from deployments.local.watch import LedgerWatch
 
 PIPELINE = "flights"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from deployments.local.arize import ArizeProcess, arize_process
-from deployments.local.events import Produced, produce
+from deployments.local.events import TOPIC, Produced, produce
 from deployments.local.kafka import Kafka, running_kafka
 from deployments.local.prefect_server import PrefectServer, running_prefect
 from deployments.local.seaweedfs import SeaweedFS, running_seaweedfs
-
-TOPIC = "flights.predictions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

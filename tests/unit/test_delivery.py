@@ -95,6 +95,15 @@ def go_to(process: Process, place: str) -> None:
         assert process.move(), f"{process.name} never comes to {place}"
 
 
+def released_sleeper(desk: Desk) -> Process:
+    """A sender that sleeps with an acceptance in hand, which a person took for a send that came to nothing."""
+    sleeper = desk.start("sleeper")
+    go_to(sleeper, "send done")
+    desk.world.now_s += 10_000
+    desk.person(0, "released")
+    return sleeper
+
+
 # ── one sender
 
 
@@ -299,10 +308,7 @@ def test_a_sender_that_comes_back_with_an_acceptance_after_a_resend_is_named(des
 
 
 def test_a_sender_that_comes_back_with_an_acceptance_after_a_release_does_not_send_again(desk: Desk) -> None:
-    zombie = desk.start("zombie")
-    go_to(zombie, "send done")
-    desk.world.now_s += 10_000
-    desk.person(0, "released")
+    zombie = released_sleeper(desk)
     zombie.finish()
     assert desk.arize.arrived == 1
     assert desk.outcomes == ["released", "accepted"]
@@ -441,10 +447,7 @@ def test_a_sender_that_slept_through_the_word_goes_where_it_says(desk: Desk) -> 
 
 
 def test_a_sleeper_whose_rows_were_accepted_where_they_no_longer_go_sends_them_where_they_do(desk: Desk) -> None:
-    sleeper = desk.start("sleeper")
-    go_to(sleeper, "send done")
-    desk.world.now_s += 10_000
-    desk.person(0, "released")
+    sleeper = released_sleeper(desk)
     say_space(desk, 1, "a")
     sleeper.finish()
     assert desk.arize.spaces == [None, "a"]
@@ -479,10 +482,7 @@ def test_a_sender_that_slept_through_the_word_to_let_go_sends_nothing(desk: Desk
 
 
 def test_an_acceptance_that_comes_behind_the_word_to_let_go_is_written_down(desk: Desk) -> None:
-    sleeper = desk.start("sleeper")
-    go_to(sleeper, "send done")
-    desk.world.now_s += 10_000
-    desk.person(0, "released")
+    sleeper = released_sleeper(desk)
     say(desk, 1, "drop")
     sleeper.finish()
     assert desk.outcomes == ["released", "dropped", "accepted"]
@@ -491,10 +491,7 @@ def test_an_acceptance_that_comes_behind_the_word_to_let_go_is_written_down(desk
 
 
 def test_an_acceptance_that_comes_beside_a_send_in_doubt_names_that(desk: Desk) -> None:
-    sleeper = desk.start("sleeper")
-    go_to(sleeper, "send done")
-    desk.world.now_s += 10_000
-    desk.person(0, "released")
+    sleeper = released_sleeper(desk)
     desk.says(DROPS)
     with pytest.raises(DeliveryHeld):
         desk.deliver("hold")
@@ -504,10 +501,7 @@ def test_an_acceptance_that_comes_beside_a_send_in_doubt_names_that(desk: Desk) 
 
 
 def test_an_acceptance_is_written_down_late_however_slow_the_store_is(desk: Desk) -> None:
-    sleeper = desk.start("sleeper")
-    go_to(sleeper, "send done")
-    desk.world.now_s += 10_000
-    desk.person(0, "released")
+    sleeper = released_sleeper(desk)
     go_to(sleeper, "0001.intent.json")
     desk.world.now_s += 10_000
     sleeper.finish()
