@@ -123,7 +123,8 @@ class Demo:
             if name.startswith(f"{PIPELINE} "):
                 self._say.row(f"run       {ui}/v2/runs/flow-run/{run_id}   {name}")
         for artifact in self._api.artifacts(sort="CREATED_DESC", limit=4):
-            self._say.row(f"artifact  {ui}/v2/artifacts/artifact/{artifact['id']}   {artifact['description']}")
+            line, *_ = artifact["description"].splitlines()  # behind it may come what a page has room for
+            self._say.row(f"artifact  {ui}/v2/artifacts/artifact/{artifact['id']}   {line}")
         self._say.row(f"arrived   {self._stack.arize.url}")
 
 
