@@ -13,9 +13,9 @@ demo: install ## one pass of everything on this machine: Kafka, S3, Prefect, an 
 up: install ## the same, left running, to be looked at and played with
 	@$(PY) -m deployments.local.up $(ARGS)
 
-# Two at a time, for most of them wait; a file stays whole, for its tests share what they start; the long files come first.
+# Three at a time, for most of them wait; a file stays whole, for its tests share what they start.
 test: check ## check, then the tests: unit, contract, end to end
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## lint, format, types, and which module may import which
 	@$(PY) -m ruff check

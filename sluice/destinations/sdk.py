@@ -88,7 +88,8 @@ class SdkDestination:
         Args:
             file: a staged Parquet file on this machine.
             rows: how many rows the part has; where the file holds another number nothing is sent.
-            timeout_s: the limit on the whole, reading the file and waiting for a free sender included.
+            timeout_s: the limit on the whole, reading the file and waiting for a free sender included. A sender that is
+                still starting then goes on with that, for the next send.
         """
         deadline = elapsed_s() + timeout_s
         try:
@@ -127,6 +128,11 @@ class _Sender:
             child = self.child()
         except OSError as error:
             return refused(f"the sender could not be started ({class_names(error)})", retry=True)
+        if not child.is_ready(deadline):
+            if child.may_still_start:
+                return refused("the sender was still starting; nothing was sent", retry=True)
+            child.kill()
+            return child.last_words()
         outcome = None
         try:
             outcome = child.ask(order, deadline)

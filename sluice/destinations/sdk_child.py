@@ -19,6 +19,8 @@ from sluice.answers import Answer
 from sluice.clock import elapsed_s
 from sluice.destinations.sdk_answers import refused, unknown
 
+READY = b'{"ready": true}\n'
+_START_S = 120.0
 _GONE_S = 1.0
 _ROOT = str(Path(__file__).parents[2])
 # -P, and our own root last: nothing that lies in the working directory or beside us can pass for a module.
@@ -31,7 +33,8 @@ class Child:
     def __init__(self, connection: Mapping[str, Any]) -> None:
         self._directory = tempfile.mkdtemp(prefix="sluice-sending-")
         self._lines: queue.Queue[bytes] = queue.Queue()
-        self._begun = False
+        self._started_s = elapsed_s()
+        self._ready = self._begun = False
         self._why = ""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _SENDER, _ROOT],
@@ -49,11 +52,25 @@ class Child:
     def alive(self) -> bool:
         return not self._why and self._process.poll() is None
 
+    @property
+    def may_still_start(self) -> bool:
+        """Whether it imports the SDK, as far as one can tell: to begin anew would not be faster."""
+        return self.alive and not self._ready and elapsed_s() < self._started_s + _START_S
+
+    def is_ready(self, deadline: float) -> bool:
+        """Wait until it can take an order; False if the deadline or the child's end comes first."""
+        while not self._ready and (line := self._next_line(deadline)):
+            self._ready = line == READY
+        return self._ready
+
     def ask(self, order: Mapping[str, Any], deadline: float) -> Answer | None:
-        """Hand over an order and wait for its outcome; None if the deadline or the child's end comes first."""
+        """Hand an order to one that is ready and wait for its outcome; None if the deadline or its end comes first."""
         self._begun = False
         self._tell({**order, "deadline_s": deadline})
-        return self._answer(deadline)
+        answer = self._answer(deadline)
+        if answer is None:
+            self._why = self._why or "no answer in time: the sender was killed"
+        return answer
 
     def kill(self) -> None:
         """End it at once, and remove what it had written for its send."""
@@ -89,7 +106,6 @@ class Child:
         try:
             line = self._lines.get(timeout=max(deadline - elapsed_s(), 0))
         except queue.Empty:
-            self._why = self._why or "no answer in time: the sender was killed"
             return b""
         if not line:
             self._why = self._why or f"the sender died (status {self._process.wait(_GONE_S)})"

@@ -1,8 +1,8 @@
 """The child's side of the SDK path: a process that sends staged rows through Arize's public SDK, and can be killed.
 
-It reads JSON lines on stdin: first the connection, then an order a send. On what was stdout it writes, for each order,
-`{"begun": true}` just before the first byte of the rows goes to the socket, and the outcome. So who kills it knows:
-what was not begun was not accepted.
+It reads JSON lines on stdin: first the connection, then an order a send. On what was stdout it writes `{"ready": true}`
+once the SDK is imported, and for each order `{"begun": true}` just before the first byte of the rows goes to the
+socket, and the outcome. So who kills it knows: what was not begun was not accepted.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def main() -> None:
         _warm_up()  # what fails here fails again in a send, and is told there
     wire = Wire(lambda message: _write_line(answers, message))
     sys.addaudithook(wire)
+    _write_line(answers, {"ready": True})
     connection = orders.get()
     while True:
         order = orders.get()

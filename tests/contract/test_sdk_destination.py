@@ -26,6 +26,7 @@ from deployments.local.processes import wait_until
 from sluice.answers import Answer
 from sluice.clock import elapsed_s
 from sluice.destinations.sdk import SdkDestination, Target
+from sluice.destinations.sdk_child import _SENDER
 from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
 ROOT = Path(__file__).parents[2]
@@ -209,6 +210,38 @@ def test_a_time_limit_that_ends_before_the_rows_go_out_is_a_refusal(arize: Arize
             assert (outcome.kind, outcome.retry) == ("refused", True)
             assert "nothing was sent" in outcome.reason
     assert sending.calls() == []
+
+
+def test_a_sender_that_starts_slowly_is_not_begun_anew_for_each_try(
+    arize: ArizeStandIn, staged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "gate")
+    monkeypatch.setattr("sluice.destinations.sdk_child._SENDER", f"open({str(tmp_path / 'gate')!r}).read(); {_SENDER}")
+    with connected(arize) as destination:
+        sending = Sending(arize, destination, "slow-start")
+        for timeout_s in (0.05, 0.2):
+            outcome = sending.send(staged, timeout_s=timeout_s)
+            assert (outcome.kind, outcome.retry) == ("refused", True)
+            assert outcome.reason == "the sender was still starting; nothing was sent"
+        one = sender_of(destination)
+        (tmp_path / "gate").write_text("")
+        assert sending.send(staged).kind == "accepted"
+        assert sender_of(destination) == one
+    assert len(sending.calls()) == 1
+
+
+def test_a_sender_that_never_starts_is_replaced(
+    arize: ArizeStandIn, staged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "gate")
+    monkeypatch.setattr("sluice.destinations.sdk_child._SENDER", f"open({str(tmp_path / 'gate')!r}).read()")
+    monkeypatch.setattr("sluice.destinations.sdk_child._START_S", 0)
+    with connected(arize) as destination:
+        sending = Sending(arize, destination, "no-start")
+        outcome = sending.send(staged, timeout_s=0.05)
+        assert (outcome.kind, outcome.retry) == ("refused", True)
+        monkeypatch.undo()
+        assert sending.send(staged).kind == "accepted"
 
 
 @pytest.mark.parametrize(("left_s", "kind"), [(2.5, "unknown"), (-1, "refused")])

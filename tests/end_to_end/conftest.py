@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from deployments.local.api import PrefectApi
 from deployments.local.arize import ArizeStandIn, running_arize
-from deployments.local.processes import running
+from deployments.local.prefect_server import PREFECT_YAML, PrefectServer, running_prefect
+from deployments.local.processes import Child, running
 from tests.end_to_end.bench import API_KEY, Bench
+from tests.end_to_end.deployed import Deployed
 from tests.end_to_end.events import Written, append, event, everything, topic
 
 if TYPE_CHECKING:
@@ -103,3 +108,35 @@ def thirty(bench: Bench) -> Written:
 @pytest.fixture
 def servers(bench: Bench) -> str:
     return bench.servers
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One server with the deployments of `prefect.yaml`."""
+    with running_prefect(tmp_path_factory.mktemp("prefect")) as started:
+        started.make_pool()
+        started.deploy()
+        yield started
+
+
+@pytest.fixture(scope="session")
+def worker(server: PrefectServer, bench: Bench) -> Iterator[Child]:
+    """One worker for all tests; who kills it starts it again."""
+    with server.worker({**bench.environment, "SLUICE_STORE": bench.store}) as started:
+        yield started
+
+
+@pytest.fixture
+def deploy(server: PrefectServer, worker: Child, bench: Bench, tmp_path: Path) -> Callable[..., Deployed]:
+    def deployed(topics: str, **changed: Any) -> Deployed:
+        name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", topics, **changed)
+        file = yaml.safe_load(PREFECT_YAML.read_text())
+        sample = file["deployments"][0]
+        ours = {**sample, "name": name, "parameters": {"pipeline": name}, "schedules": []}
+        (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"pull": [], "deployments": [ours]}))
+        server.deploy(tmp_path / "prefect.yaml")
+        api = PrefectApi(server.api_url)
+        found = api.deployment(f"ingest/{name}")
+        return Deployed(name=name, deployment=found["id"], api=api, server=server, bench=bench)
+
+    return deployed

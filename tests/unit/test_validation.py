@@ -109,6 +109,7 @@ LATEST = NOW_S + YEAR_S
     [
         ({"prediction_id": None}, "prediction_id: missing"),
         ({"prediction_id": ""}, "prediction_id: empty"),
+        ({"prediction_id": "\0\0"}, "prediction_id: empty"),
         ({"prediction_id": "é" * 513}, "prediction_id: longer than 512 characters"),
         ({"prediction_ts": None}, "prediction_ts: missing"),
         ({"prediction_ts": math.nan}, "prediction_ts: not finite"),

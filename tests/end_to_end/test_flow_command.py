@@ -1,0 +1,101 @@
+"""The flow in a process of its own, on a real Prefect server: by the command, and what it costs the API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deployments.local.api import PrefectApi
+from deployments.local.prefect_server import PrefectServer
+from tests.end_to_end.bench import Bench, cold
+from tests.end_to_end.deployed import RUN_S
+from tests.end_to_end.events import Written, append, event, everything, topic
+
+if TYPE_CHECKING:
+    from deployments.local.kafka import Kafka
+
+
+def test_the_command_runs_through_prefect_where_an_api_is_named(
+    bench: Bench, server: PrefectServer, kafka: Kafka
+) -> None:
+    written = everything(topic(kafka.bootstrap_servers))
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic)
+    api = PrefectApi(server.api_url)
+    done = cold(bench, "run", name, "--json", **server.environment())
+    assert (done.code, done.found["state"], done.found["pipeline"]) == (0, "done", name)
+    assert api.run(done.found["run_id"])["state_type"] == "COMPLETED"
+    assert done.found["totals"]["rows_accepted"] == len(written.good)
+    bare = cold(bench, "run", name, "--json", "--no-prefect").found
+    assert (set(bare), set(bare["totals"])) == (set(done.found), set(done.found["totals"]))
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-prefect"]])
+def test_a_wrong_setting_ends_the_command_alike_with_prefect_and_without(
+    bench: Bench, server: PrefectServer, flights: Written, flags: list[str]
+) -> None:
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", flights.topic)
+    done = cold(bench, "run", name, "--json", *flags, **server.environment(), ARIZE_API_KEY="")
+    assert (done.code, done.found["error"]) == (2, "WrongSettings")
+    assert done.found["message"] in done.err
+    assert (done.found["state"], done.found["windows"]) == ("failed", [])
+    assert done.found["totals"]["rows_accepted"] == 0
+
+
+def test_a_prefect_that_does_not_answer_is_told_in_a_sentence(
+    bench: Bench, server: PrefectServer, flights: Written
+) -> None:
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", flights.topic)
+    nobody = {**server.environment(), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = cold(bench, "run", name, "--json", **nobody)
+    assert (done.code, done.found["error"], done.found["see"]) == (
+        *(1, "PrefectUnavailable"),
+        "docs/runbook.md#prefect-unavailable",
+    )
+    assert "--no-prefect" in done.err
+
+
+def test_an_artifact_that_cannot_be_written_fails_no_delivery(
+    bench: Bench, server: PrefectServer, kafka: Kafka
+) -> None:
+    written = everything(topic(kafka.bootstrap_servers))
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic)
+    counted = _in_process(bench, server, name, "artifacts fail")
+    assert counted["state"] == "Completed", counted
+    assert counted["failed_artifacts"] == 2
+    assert bench.ids(name) == written.good
+
+
+def test_a_hundred_windows_cost_at_most_400_requests_to_the_api(
+    bench: Bench, server: PrefectServer, kafka: Kafka
+) -> None:
+    written = topic(kafka.bootstrap_servers, 1)
+    append(written, 0, [event(number, "one") for number in range(100)])
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic, limits={"max_records": 1})
+    counted = _in_process(bench, server, name, "count")
+    assert counted["state"] == "Completed", counted
+    assert counted["windows"] == 100
+    assert 0 < counted["requests"] <= 400
+    assert bench.ids(name) == written.good
+
+
+def _in_process(bench: Bench, server: PrefectServer, name: str, what: str) -> dict[str, Any]:
+    """Run the flow in a process of its own that counts its requests to the API, or whose artifacts fail."""
+    script = Path(__file__).with_name("counted_flow.py")
+    environment = {**bench.environment, **server.environment(), "SLUICE_STORE": bench.store}
+    done = subprocess.run(
+        [sys.executable, str(script), name, what],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_S,
+    )
+    assert done.returncode == 0, done.stderr
+    counted: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return counted
