@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from flows.cli_opening import opened
+from flows.cli_opening import has_prefect, opened
 from sluice.errors import PrefectUnavailable, SluiceError
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answers in a quarter of a second
@@ -74,10 +73,4 @@ def _empty_report(options: argparse.Namespace) -> RunReport:
 
 def _has_prefect(options: argparse.Namespace) -> bool:
     """Whether a Prefect API is named; without one, a server would be started for this run alone."""
-    if options.no_prefect:
-        return False
-    if os.environ.get("PREFECT_API_URL"):
-        return True
-    from prefect.settings import PREFECT_API_URL
-
-    return bool(PREFECT_API_URL.value())
+    return not options.no_prefect and has_prefect()

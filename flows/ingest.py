@@ -22,6 +22,7 @@ from sluice.ingest import ingest as drain
 from sluice.opening import opened_run
 from sluice.report import RunReport
 from sluice.settings import Settings
+from tasks.blocks import find_block
 from tasks.limits import slot_of
 from tasks.open_runs import registered
 from tasks.verbs import TaskVerbs
@@ -62,7 +63,7 @@ def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
     """Run a pipeline inside the flow that called, its verbs as tasks."""
     # Prefect hands the lines of its extra loggers on, and leaves their level at the root's, which lets no step through.
     logging.getLogger("sluice").setLevel(logging.INFO)
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.from_environment(os.environ, find_block)
     loaded = pipeline_called(empty.pipeline, settings)
     with opened_run(loaded, settings, empty.run_id, options) as run, registered(run), slot_of(run.destination.space):
         return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)

@@ -17,7 +17,7 @@ from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange
 from sluice.run import Run
-from sluice.settings import Settings
+from sluice.settings import ArizeConnection, KafkaProperties, Settings
 from sluice.sources.kafka import KafkaSource
 from sluice.sources.kafka_reader import Reader
 from sluice.sources.limits import ReadLimits
@@ -33,16 +33,18 @@ def opened_run(
     Raises:
         WrongSettings: something is not set; nothing was opened.
     """
-    settings.require("kafka", "store", "arize", *(("hash",) if loaded.pipeline.hash else ()))
+    pipeline = loaded.pipeline
+    kafka, arize = pipeline.source.kafka.connection, pipeline.arize.connection
+    settings.require(kafka=kafka, store=True, arize=arize, hash_key=bool(pipeline.hash))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
         connections = Connections(
-            store=open_store(settings.store),
-            source=stack.enter_context(_kafka(loaded.pipeline, settings)),
-            destination=stack.enter_context(_arize(loaded.pipeline, settings)),
+            store=open_store(settings.store()),
+            source=stack.enter_context(_kafka(pipeline, settings.kafka(kafka))),
+            destination=stack.enter_context(_arize(pipeline, settings.arize(arize))),
             clock=SystemClock(),
             scratch=scratch,
-            hash_key=settings.hash_key.get_secret_value(),
+            hash_key=settings.hash_key().get_secret_value() if pipeline.hash else "",
         )
         yield Run(loaded, connections, run_id, options)
 
@@ -90,8 +92,7 @@ class KafkaWindows:
 class ArizeBySdk:
     """Arize as a run needs it, by the SDK path; its senders start when there is something to send."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
-        arize = settings.arize
+    def __init__(self, pipeline: Pipeline, arize: ArizeConnection) -> None:
         self._space = arize.space_id
         self._sdk = SdkDestination(
             api_key=arize.api_key,
@@ -132,8 +133,8 @@ class ArizeBySdk:
 
 
 @contextmanager
-def _kafka(pipeline: Pipeline, settings: Settings) -> Iterator[KafkaWindows]:
-    with KafkaSource(settings.kafka, group=pipeline.source.kafka.group) as source:
+def _kafka(pipeline: Pipeline, properties: KafkaProperties) -> Iterator[KafkaWindows]:
+    with KafkaSource(properties, group=pipeline.source.kafka.group) as source:
         windows = KafkaWindows(source, pipeline)
         try:
             yield windows
@@ -142,8 +143,8 @@ def _kafka(pipeline: Pipeline, settings: Settings) -> Iterator[KafkaWindows]:
 
 
 @contextmanager
-def _arize(pipeline: Pipeline, settings: Settings) -> Iterator[ArizeBySdk]:
-    destination = ArizeBySdk(pipeline, settings)
+def _arize(pipeline: Pipeline, connection: ArizeConnection) -> Iterator[ArizeBySdk]:
+    destination = ArizeBySdk(pipeline, connection)
     try:
         yield destination
     finally:

@@ -86,8 +86,8 @@ def _equal(one: object, other: object) -> str:
 
 def prove(stack: Stack, pipeline: str) -> Proof:
     """Count everything anew from Kafka, the store and the stand-in."""
-    loaded = pipeline_called(pipeline, Settings.from_environment(os.environ))
-    store = open_store(stack.environment()["SLUICE_STORE"])
+    settings = Settings.from_environment(os.environ | stack.environment())
+    loaded, store = pipeline_called(pipeline, settings), open_store(settings.store())
     ledger = Ledger(store, pipeline).load()
     sealed = [
         entry

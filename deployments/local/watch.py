@@ -19,7 +19,7 @@ class LedgerWatch:
     """Reads the ledger in the store, as anybody may; `look` says what is new."""
 
     def __init__(self, pipeline: str, say: Callable[[str], None]) -> None:
-        store = open_store(Settings.from_environment(os.environ).store)
+        store = open_store(Settings.from_environment(os.environ).store())
         self._ledger = Ledger(store, pipeline).load()
         self._deliveries = Deliveries(store, self._ledger.keys)
         self._say = say

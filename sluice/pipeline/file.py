@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
+from sluice.documents.file import parse
 from sluice.errors import WrongPipelineFile
 from sluice.nearest import nearest
-from sluice.pipeline.document import Document, Problem, UnreadableYaml, read_yaml
 from sluice.pipeline.model import Pipeline
-from sluice.pipeline.problems import problems_of, written
 
 SUFFIX: Final = ".yaml"
 
@@ -42,9 +38,9 @@ def load_pipeline(path: Path) -> LoadedPipeline:
             pipeline, which would let a copied file write into the ledger of the first.
     """
     text = _read(path)
-    pipeline = parse_pipeline(text, str(path))
+    pipeline, document = parse(text, str(path), Pipeline, WrongPipelineFile)
     if pipeline.name != path.stem:
-        line = _document(text, str(path)).line(("name",))
+        line = document.line(("name",))
         raise WrongPipelineFile(
             f"{path}:{line}: name: {pipeline.name}, but the file is called {path.name}; allowed: {path.stem}",
             "The name is that of the pipeline's ledger: name the file or the pipeline after the other",
@@ -61,17 +57,7 @@ def parse_pipeline(text: bytes, name: str) -> Pipeline:
     Raises:
         WrongPipelineFile: the text is wrong, with every problem, one a line: `<name>:<line>: <key>: <words>`.
     """
-    document = _document(text, name)
-    problems = list(document.problems)
-    told = {problem.place for problem in problems}
-    pipeline: Pipeline | None = None
-    try:
-        pipeline = Pipeline.model_validate(document.data)
-    except ValidationError as error:
-        problems += [problem for problem in problems_of(error, document) if problem.place not in told]
-    if pipeline is None or problems:
-        raise _wrong(name, problems)
-    return pipeline
+    return parse(text, name, Pipeline, WrongPipelineFile)[0]
 
 
 def pipeline_names(directory: Path) -> list[str]:
@@ -102,26 +88,6 @@ def _read(path: Path) -> bytes:
         raise _no_such(path) from error
     except OSError as error:
         raise WrongPipelineFile(f"{path}: {error.strerror or error}") from error
-
-
-def _document(text: bytes, name: str) -> Document:
-    try:
-        return read_yaml(text.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise WrongPipelineFile(f"{name}:{line}: not UTF-8: byte {error.start + 1} of the file") from error
-    except UnreadableYaml as error:
-        raise _wrong(name, [error.problem]) from error
-
-
-def _wrong(name: str, problems: Iterable[Problem]) -> WrongPipelineFile:
-    return WrongPipelineFile("\n".join(_line(name, problem) for problem in sorted(problems, key=lambda p: p.line)))
-
-
-def _line(name: str, problem: Problem) -> str:
-    where = f"{name}:{problem.line}" if problem.line else name
-    key = f"{written(problem.place)}: " if problem.place else ""
-    return f"{where}: {key}{problem.words}"
 
 
 def _no_such(path: Path) -> WrongPipelineFile:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from sluice.documents.strict import Strict
 from sluice.pipeline.notation import (
     NAMES_SCHEMA,
     NOT_NULL,
@@ -20,12 +21,6 @@ from sluice.pipeline.notation import (
     Word,
 )
 from sluice.pipeline.places import ColumnType, TimeUnit
-
-
-class Strict(BaseModel):
-    """The base of all parts of a pipeline file: nothing can be changed, added or coerced."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _shape(given: Any) -> str:

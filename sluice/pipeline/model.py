@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from sluice.documents.strict import TOPIC, Name, Strict, Text
 from sluice.pipeline.columns import (
     Column,
     What,
@@ -17,7 +18,7 @@ from sluice.pipeline.columns import (
     outcome_columns,
     tag_columns,
 )
-from sluice.pipeline.map import Map, Strict
+from sluice.pipeline.map import Map
 from sluice.pipeline.notation import TextPlace
 from sluice.pipeline.rules import broken_rules
 from sluice.pipeline.values import (
@@ -33,15 +34,6 @@ from sluice.pipeline.values import (
 )
 from sluice.pipeline.when import When
 
-NAME: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
-TOPIC: Final = r"^[a-zA-Z0-9._-]{1,249}$"
-TEXT: Final = r"^\S(.*\S)?$"
-PATTERNS: Final = {
-    NAME: "up to 63 lower-case letters, digits and hyphens, a letter or digit at the start",
-    TOPIC: "up to 249 letters, digits, dots, hyphens and underscores",
-    TEXT: "a text on one line, without a space at either end",
-}
-Text = Annotated[str, Field(max_length=255, pattern=TEXT)]
 Places = Annotated[tuple[TextPlace, ...], Field(strict=False, json_schema_extra={"uniqueItems": True})]
 Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 
@@ -49,7 +41,7 @@ Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 class KafkaSource(Strict):
     """What is read."""
 
-    connection: Literal["default"] = Field(default="default", description="The name of the Kafka connection.")
+    connection: Name = Field(default="default", description="The name of the Kafka connection.")
     topics: Annotated[tuple[Topic, ...], Field(strict=False, min_length=1), AfterValidator(check_distinct)] = Field(
         description="The topics, by name: at least one, each once.", json_schema_extra={"uniqueItems": True}
     )
@@ -85,7 +77,7 @@ class Decode(Strict):
 class Arize(Strict):
     """Where rows go."""
 
-    connection: Literal["default"] = Field(default="default", description="The name of the Arize connection.")
+    connection: Name = Field(default="default", description="The name of the Arize connection.")
     model: Text = Field(description="The model's name in Arize.")
     type: Literal["binary_classification", "regression"] = Field(description="The model's type in Arize.")
     environment: Literal["production"] = Field(default="production", description="The model's environment in Arize.")
@@ -169,7 +161,7 @@ class Keep(Strict):
 class Pipeline(Strict):
     """One pipeline of Sluice: what is read, how it is mapped, and where it goes."""
 
-    name: Annotated[str, Field(pattern=NAME)] = Field(
+    name: Name = Field(
         description="The pipeline's name, for good: its ledger is kept under it. Lower case, digits and hyphens."
     )
     kind: Literal["predictions", "actuals"] = Field(description="What the events are: predictions, or what came true.")

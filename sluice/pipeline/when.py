@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from sluice.pipeline.map import Strict
+from sluice.documents.strict import Strict
 from sluice.pipeline.notation import TextPlace
 from sluice.pipeline.places import ColumnType, Constant
 

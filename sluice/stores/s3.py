@@ -5,17 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-import boto3
-import botocore.config
 import botocore.exceptions as aws
 
-from sluice.errors import BucketMissing, SluiceError, StoreRefused, StoreUnavailable
 from sluice.store import Stat, standing
+from sluice.stores.s3_errors import code_of, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,29 +20,29 @@ if TYPE_CHECKING:
 _TAKEN = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
-_REFUSED = {
-    "AccessDenied",
-    "403",
-    "Forbidden",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-}
 _ATTEMPTS = 5
 
 
+class _Encryption(TypedDict, total=False):
+    ServerSideEncryption: Literal["aws:kms"]
+    SSEKMSKeyId: str
+
+
 class S3Store:
-    """Objects under `s3://bucket/prefix/`; credentials, endpoint and region are boto3's own (`AWS_*`)."""
+    """Objects under `s3://bucket/prefix/`.
+
+    Args:
+        kms_key: the KMS key, id or ARN, with which S3 encrypts what is written; None: as the bucket does by default.
+    """
 
     # Last-Modified and Date count whole seconds.
     clock_error_s = 2.0
 
-    def __init__(self, bucket: str, prefix: str = "", client: S3Client | None = None) -> None:
+    def __init__(self, bucket: str, prefix: str, client: S3Client, *, kms_key: str | None = None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        with _translated(bucket):
-            self._client = client or boto3.client("s3", config=_CONFIG)
+        self._client = client
+        self._encryption: _Encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
 
     def __repr__(self) -> str:
         return f"S3Store({f's3://{self._bucket}/{self._prefix}'!r})"
@@ -59,15 +56,15 @@ class S3Store:
 
     def read(self, key: str) -> bytes | None:
         body = self._get(key)
-        with _translated(key):
+        with translated(key):
             return None if body is None else bytes(body.read())
 
     def stat(self, key: str) -> Stat | None:
-        with _translated(key):
+        with translated(key):
             try:
                 found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
             except aws.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
                 raise
         return Stat(size=found["ContentLength"], modified_s=found["LastModified"].timestamp())
@@ -76,7 +73,7 @@ class S3Store:
         body = self._get(key)
         if body is None:
             return False
-        with _translated(key), file.open("wb") as target:
+        with translated(key), file.open("wb") as target:
             for chunk in body.iter_chunks(1 << 20):
                 target.write(chunk)
         return True
@@ -85,23 +82,23 @@ class S3Store:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix, StartAfter=self._prefix + after if after else ""
         )
-        with _translated(prefix):
+        with translated(prefix):
             for page in pages:
                 yield from (item["Key"].removeprefix(self._prefix) for item in page.get("Contents", ()))
 
     def delete(self, key: str) -> None:
-        with _translated(key):
+        with translated(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
     def now_s(self) -> float:
-        with _translated(self._bucket):
+        with translated(self._bucket):
             answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + "probe/", MaxKeys=1)
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
     def _put(self, key: str, body: Any, digest: bytes) -> bool:
         """Write if there is nothing. False says little: our own request may have been repeated and met its first."""
         for attempt in range(_ATTEMPTS):
-            with _translated(key):
+            with translated(key):
                 try:
                     self._client.put_object(
                         Bucket=self._bucket,
@@ -110,57 +107,24 @@ class S3Store:
                         IfNoneMatch="*",
                         ChecksumAlgorithm="SHA256",
                         ChecksumSHA256=base64.b64encode(digest).decode(),
+                        **self._encryption,
                     )
                     return True
                 except aws.ClientError as error:
-                    if _code(error) in _TAKEN:
+                    if code_of(error) in _TAKEN:
                         return False
                     # 409: somebody else is writing the key at this very moment; it says "upload again".
-                    if _code(error) not in _CONFLICT or attempt + 1 == _ATTEMPTS:
+                    if code_of(error) not in _CONFLICT or attempt + 1 == _ATTEMPTS:
                         raise
             if hasattr(body, "seek"):
                 body.seek(0)
         return False
 
     def _get(self, key: str) -> Any:
-        with _translated(key):
+        with translated(key):
             try:
                 return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"]
             except aws.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
                 raise
-
-
-_CONFIG = botocore.config.Config(
-    connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=16
-)
-
-
-def _code(error: aws.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-@contextmanager
-def _translated(where: str) -> Iterator[None]:
-    try:
-        yield
-    except aws.ClientError as error:
-        raise _from_answer(error, where) from error
-    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound, aws.TokenRetrievalError) as error:
-        raise StoreRefused(
-            f"There are no usable credentials for {where}: {error}", "Set AWS_ACCESS_KEY_ID and the like"
-        ) from error
-    except aws.NoRegionError as error:
-        raise StoreRefused("The store has no region", "Set AWS_DEFAULT_REGION") from error
-    except (aws.HTTPClientError, aws.BotoCoreError, OSError) as error:
-        raise StoreUnavailable(f"The store did not answer at {where}: {type(error).__name__}") from error
-
-
-def _from_answer(error: aws.ClientError, where: str) -> SluiceError:
-    code, message = _code(error), str(error.response.get("Error", {}).get("Message", ""))
-    if code == "NoSuchBucket":
-        return BucketMissing(f"The bucket does not exist ({where})", "Create it, or fix SLUICE_STORE")
-    if code in _REFUSED:
-        return StoreRefused(f"The store refused {where}: {code} {message}", "Fix AWS_* or the bucket's policy")
-    return StoreUnavailable(f"The store answered {code} at {where}: {message}")

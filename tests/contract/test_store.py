@@ -10,7 +10,7 @@ import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +28,7 @@ from sluice.errors import BucketMissing, StoreIgnoresConditions, StoreRefused, S
 from sluice.ledger import Ledger
 from sluice.ledger.deliveries import Deliveries, Delivery, Intent, PartName
 from sluice.ledger.keys import Keys
+from sluice.settings import StoreConnection
 from sluice.store import Store, probe
 from sluice.stores.directory import DirectoryStore
 from sluice.stores.opening import open_store
@@ -41,18 +42,6 @@ if TYPE_CHECKING:
 
 WRITERS = 16
 BUCKET = "sluice"
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    client(f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def client(url: str, key: str = "key", secret: str = "secret", **config: Any) -> S3Client:
@@ -460,10 +449,10 @@ def test_every_new_name_is_forced_to_the_disk_up_to_the_first_folder_that_was_th
 
 def test_an_address_opens_the_store_that_it_names(tmp_path: Path) -> None:
     for address in (f"{tmp_path}/one store", f"file://{tmp_path}/one%20store"):
-        assert repr(open_store(address)) == f"DirectoryStore('{tmp_path}/one store')"
+        assert repr(open_store(StoreConnection(url=address))) == f"DirectoryStore('{tmp_path}/one store')"
 
 
 @pytest.mark.parametrize("address", ["", "s3://", "gs://bucket", "s3:bucket", "https://bucket"])
 def test_an_address_of_no_store_is_a_wrong_setting(address: str) -> None:
-    with pytest.raises(WrongSettings, match="SLUICE_STORE"):
-        open_store(address)
+    with pytest.raises(WrongSettings, match="the store is"):
+        open_store(StoreConnection(url=address))

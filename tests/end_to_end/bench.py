@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from deployments.local.arize import ArizeStandIn
+from sluice.settings import StoreConnection
 from sluice.stores.opening import open_store
 from tests.end_to_end.books import Books
 from tests.end_to_end.events import CANARY
@@ -203,7 +204,9 @@ class Bench:
         """The pipeline's ledger as it stands now."""
         (self.directory / "printed").mkdir(exist_ok=True)
         with patched(self.environment):
-            return Books(open_store(self.store), name, self.directory / "printed" / uuid.uuid4().hex)
+            return Books(
+                open_store(StoreConnection(url=self.store)), name, self.directory / "printed" / uuid.uuid4().hex
+            )
 
     def ids(self, name: str) -> list[str]:
         """What the stand-in holds of the pipeline's model: an id for each row."""

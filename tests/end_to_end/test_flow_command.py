@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.types import SecretDict
+from pydantic import SecretStr
 
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PrefectServer
+from sluice.errors import WrongSettings
+from tasks.blocks import SluiceArize, SluiceKafka, find_block
 from tests.end_to_end.bench import Bench, cold
 from tests.end_to_end.deployed import RUN_S
 from tests.end_to_end.events import Written, append, event, everything, topic
@@ -33,6 +38,31 @@ def test_the_command_runs_through_prefect_where_an_api_is_named(
     assert done.found["totals"]["rows_accepted"] == len(written.good)
     bare = cold(bench, "run", name, "--json", "--no-prefect").found
     assert (set(bare), set(bare["totals"])) == (set(done.found), set(done.found["totals"]))
+
+
+def test_a_connection_may_be_a_block_of_its_name(bench: Bench, server: PrefectServer, thirty: Written) -> None:
+    elsewhere = {"connection": "elsewhere"}
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", thirty.topic, source={"kafka": elsewhere}, arize=elsewhere)
+    arize = bench.arize
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        SluiceKafka(properties=SecretDict({"bootstrap.servers": bench.servers, "socket.keepalive.enable": True})).save(
+            "elsewhere"
+        )
+        SluiceArize(
+            api_key=SecretStr(arize.api_key), space_id=arize.space_id, host=arize.host, port=arize.port, scheme="http"
+        ).save("elsewhere")
+        SluiceKafka(properties=SecretDict({"group.id": "x"})).save("wrong")
+        assert find_block("arize", "nowhere") is None
+        with pytest.raises(WrongSettings, match=r"kafka/wrong: missing: bootstrap.servers\n.*group.id: Sluice"):
+            find_block("kafka", "wrong")
+    without = {"SLUICE_KAFKA_BOOTSTRAP_SERVERS": "", "ARIZE_API_KEY": "", "ARIZE_SPACE_ID": ""}
+    done = cold(bench, "run", name, "--json", **server.environment(), **without)
+    assert (done.code, done.found["state"]) == (0, "done"), done.err
+    assert bench.ids(name) == thirty.good
+    status = cold(bench, "status", name, "--json", **server.environment(), **without)
+    assert status.found["partitions"]
+    alone = cold(bench, "status", name, "--json", **without)
+    assert (alone.code, alone.found["error"]) == (2, "WrongSettings")
 
 
 @pytest.mark.parametrize("flags", [[], ["--no-prefect"]])

@@ -60,9 +60,9 @@ def test_each_variable_lands_where_it_belongs() -> None:
     found = read(
         ARIZE_API_HOST="localhost", ARIZE_API_PORT="8081", ARIZE_API_SCHEME="HTTP", SLUICE_PIPELINES="/etc/pipelines"
     )
-    assert found.kafka == {"bootstrap.servers": "a:9092,b:9092"}
-    assert found.store == "s3://bucket/prefix"
-    assert found.arize == ArizeConnection(
+    assert found.kafka() == {"bootstrap.servers": "a:9092,b:9092"}
+    assert found.store().url == "s3://bucket/prefix"
+    assert found.arize() == ArizeConnection(
         api_key=SecretStr("the-key"), space_id="the-space", host="localhost", port=8081, scheme="http"
     )
     assert found.pipelines == Path("/etc/pipelines")
@@ -70,9 +70,9 @@ def test_each_variable_lands_where_it_belongs() -> None:
 
 def test_what_is_left_out_is_the_defaults() -> None:
     found = read()
-    assert (found.arize.host, found.arize.port, found.arize.scheme) == (None, None, "https")
+    assert (found.arize().host, found.arize().port, found.arize().scheme) == (None, None, "https")
     assert (found.pipelines / "flights.yaml").is_file()
-    assert read(ARIZE_API_PORT="0").arize.port is None
+    assert read(ARIZE_API_PORT="0").arize().port is None
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_a_kafka_variable_is_its_property_in_capitals(variable: str, name: str) 
 
 def test_a_space_at_an_end_is_trimmed_but_in_a_password_of_kafkas() -> None:
     found = read(ARIZE_API_KEY=" key\n", SLUICE_STORE=" /srv/store ", SLUICE_KAFKA_SASL_PASSWORD=" p ")
-    assert found.arize.api_key.get_secret_value() == "key"
-    assert found.store == "/srv/store"
-    assert found.kafka["sasl.password"] == " p "
+    assert found.arize().api_key.get_secret_value() == "key"
+    assert found.store().url == "/srv/store"
+    assert found.kafka()["sasl.password"] == " p "
 
 
 # --- what is missing
@@ -100,7 +100,7 @@ def test_a_space_at_an_end_is_trimmed_but_in_a_password_of_kafkas() -> None:
 
 def test_all_that_is_missing_is_named_at_once_by_what_needs_it() -> None:
     with pytest.raises(WrongSettings) as caught:
-        Settings.from_environment({}).require("kafka", "store", "arize")
+        Settings.from_environment({}).require(kafka="default", store=True, arize="default")
     assert caught.value.what == (
         "not set: kafka needs SLUICE_KAFKA_BOOTSTRAP_SERVERS; store needs SLUICE_STORE; "
         "arize needs ARIZE_API_KEY, ARIZE_SPACE_ID"
@@ -110,16 +110,16 @@ def test_all_that_is_missing_is_named_at_once_by_what_needs_it() -> None:
 def test_only_what_is_needed_is_asked_for() -> None:
     only_store = Settings.from_environment({"SLUICE_STORE": "/srv/store"})
     only_store.require()
-    only_store.require("store")
+    only_store.require(store=True)
     with pytest.raises(WrongSettings, match="arize needs ARIZE_API_KEY, ARIZE_SPACE_ID"):
-        only_store.require("store", "arize")
-    read().require("kafka", "store", "arize")
+        only_store.require(store=True, arize="default")
+    read().require(kafka="default", store=True, arize="default")
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
     with pytest.raises(WrongSettings, match="arize needs ARIZE_SPACE_ID"):
-        read(ARIZE_SPACE_ID="  ").require("arize")
-    assert read(SLUICE_STROE="").store == "s3://bucket/prefix"
+        read(ARIZE_SPACE_ID="  ").require(arize="default")
+    assert read(SLUICE_STROE="").store().url == "s3://bucket/prefix"
 
 
 # --- what is refused
@@ -147,14 +147,14 @@ def test_a_misspelt_variable_is_noticed_with_the_nearest(misspelt: str, meant: s
 
 @pytest.mark.parametrize(
     "other",
-    ["SLUICE_DRILL", "SLUICE_CACHE", "SLUICE_ENVIRONMENT", "ARIZE_OTLP_HOST", "ARIZE_FLIGHT_PORT", "PATH", "STORE"],
+    ["SLUICE_DRILL", "SLUICE_CACHE", "ARIZE_OTLP_HOST", "ARIZE_FLIGHT_PORT", "PATH", "STORE"],
 )
 def test_a_variable_that_means_something_else_is_let_be(other: str) -> None:
-    assert Settings.from_environment({other: "x"}).store == ""
+    assert Settings.from_environment({other: "x"}).origin("store") == ""
 
 
 def test_a_variable_near_to_one_that_is_set_is_let_be() -> None:
-    assert read(ARIZE_API_KEY_2="x").arize.api_key.get_secret_value() == "the-key"
+    assert read(ARIZE_API_KEY_2="x").arize().api_key.get_secret_value() == "the-key"
 
 
 @pytest.mark.parametrize("name", sorted(SET_BY_SLUICE))
@@ -189,7 +189,7 @@ def test_a_value_that_cannot_be_is_refused_with_what_is_allowed(variable: str, v
     "store", ["s3://bucket", "s3://bucket/a/b", "file:///srv/store", "/srv/store", "store", "~/store"]
 )
 def test_a_store_is_a_bucket_or_a_directory(store: str) -> None:
-    assert read(SLUICE_STORE=store).store == store
+    assert read(SLUICE_STORE=store).store().url == store
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -204,16 +204,17 @@ def test_every_problem_is_told_at_once() -> None:
 @given(st.sampled_from(SECRET_VARIABLES), st.text("abcdefgh0123456789", min_size=12))
 def test_a_secret_never_shows(variable: str, secret: str) -> None:
     found = read(**{variable: secret})
-    shown = f"{found} {found!r} {found.kafka} {found.arize!r} {[found.kafka]}"
-    record = logging.LogRecord("a", logging.INFO, "a", 1, "settings=%s kafka=%r", (found, found.kafka), None)
+    kafka, arize = found.kafka(), found.arize()
+    shown = f"{found} {found!r} {kafka} {arize!r} {[kafka]} {found.variables!r}"
+    record = logging.LogRecord("a", logging.INFO, "a", 1, "settings=%s kafka=%r", (found, kafka), None)
     assert secret not in shown + record.getMessage()
-    values = {*found.kafka.values(), found.arize.api_key.get_secret_value()}
+    values = {*kafka.values(), found.arize().api_key.get_secret_value()}
     assert secret in values
 
 
-@pytest.mark.parametrize("held", ["settings", "kafka", "arize"])
+@pytest.mark.parametrize("held", ["settings", "kafka", "arize", "store"])
 def test_what_holds_secrets_is_not_pickled(held: str) -> None:
-    found = {"settings": read(), "kafka": read().kafka, "arize": read().arize}[held]
+    found = {"settings": read(), "kafka": read().kafka(), "arize": read().arize(), "store": read().store()}[held]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError, match="holds secrets and is not pickled"):
             pickle.dumps(found, protocol)
@@ -242,10 +243,10 @@ def test_no_error_shows_a_value() -> None:
 def test_a_key_of_the_hash_is_long_enough_and_shows_nowhere() -> None:
     with pytest.raises(WrongSettings, match="SLUICE_HASH_KEY: allowed: at least 16 characters"):
         Settings.from_environment({"SLUICE_HASH_KEY": "fifteen letters"})
-    with pytest.raises(WrongSettings, match="hash needs SLUICE_HASH_KEY"):
-        Settings.from_environment({}).require("hash")
+    with pytest.raises(WrongSettings, match="hash_key needs SLUICE_HASH_KEY"):
+        Settings.from_environment({}).require(hash_key=True)
     found = Settings.from_environment({"SLUICE_HASH_KEY": "sixteen letters!"})
-    found.require("hash")
+    found.require(hash_key=True)
     assert "sixteen" not in repr(found)
 
 
@@ -257,7 +258,9 @@ def test_the_example_names_every_variable_and_is_right_when_filled_in() -> None:
     assert all(name in text for name in NOT_READ)
     assert all(shlex.split(line) == [line] for line in lines)
     filled = {name: value or "x" * MIN_HASH_KEY for name, value in given_.items()}
-    Settings.from_environment(filled).require("kafka", "store", "arize", "hash")
+    Settings.from_environment(filled).require(kafka="default", store=True, arize="default", hash_key=True)
     as_it_is = [line for line in text.splitlines() if re.match(r"[A-Z]", line)]
     with pytest.raises(WrongSettings, match="arize needs ARIZE_API_KEY, ARIZE_SPACE_ID"):
-        Settings.from_environment(dict(line.split("=", 1) for line in as_it_is)).require("kafka", "store", "arize")
+        Settings.from_environment(dict(line.split("=", 1) for line in as_it_is)).require(
+            kafka="default", store=True, arize="default"
+        )

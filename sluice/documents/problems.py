@@ -1,4 +1,4 @@
-"""What pydantic found, in the words of a pipeline file: the line, the key, what is allowed, the nearest right word."""
+"""What pydantic found, in the words of who wrote the file: line, key, what is allowed, the nearest right word."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from sluice.documents.strict import PATTERNS, Strict
+from sluice.documents.yaml import Document, Place, Problem
 from sluice.nearest import allowed_and_nearest, nearest
-from sluice.pipeline.document import Document, Place, Problem
-from sluice.pipeline.map import Strict
-from sluice.pipeline.model import PATTERNS, Pipeline
+
+Model = type[BaseModel]
 
 KEY_OF_MAPPING: Final = "[key]"
-MODELS: Final = {f"<{model.__name__}>": model for model in Strict.__subclasses__()}
-TAGS: Final = (*MODELS, "<word>")
 
 
-def problems_of(error: ValidationError, document: Document) -> Iterator[Problem]:
-    """Yield each problem of the data, with its line in the document."""
+def problems_of(error: ValidationError, document: Document, model: Model) -> Iterator[Problem]:
+    """Yield each problem that a model found in a document's data, with its line."""
+    tags = (*_models_by_tag(), "<word>", KEY_OF_MAPPING)
     for found in error.errors(include_url=False):
         if found["type"] == "rules":
             for place, words in found["ctx"]["broken"]:
                 yield Problem(document.line(place), place, words)
         else:
-            place = tuple(step for step in found["loc"] if step not in (*TAGS, KEY_OF_MAPPING))
-            yield Problem(document.line(place), place, _words(found, document.scalar(place)))
+            place = tuple(step for step in found["loc"] if step not in tags)
+            yield Problem(document.line(place), place, _words(found, document.scalar(place), model))
 
 
 def written(place: Place) -> str:
@@ -36,28 +36,30 @@ def written(place: Place) -> str:
     return "".join(steps).removeprefix(".")
 
 
-def _words(found: ErrorDetails, as_written: str | None) -> str:
+def _words(found: ErrorDetails, as_written: str | None, root: Model) -> str:
+    if found["type"] in OF_KEYS:
+        return OF_KEYS[found["type"]](found, root)
     return WORDS.get(found["type"], _as_pydantic_says)(found, as_written)
 
 
-def _unknown_key(found: ErrorDetails, _: str | None) -> str:
+def _unknown_key(found: ErrorDetails, root: Model) -> str:
     key = str(found["loc"][-1])
-    allowed = _keys(_model_at(found["loc"][:-1]))
+    allowed = _keys(_model_at(root, found["loc"][:-1]))
     near = nearest(key, allowed)
     return "unknown key; " + (f"did you mean {near}? " if near else "") + f"Allowed: {', '.join(allowed)}"
 
 
-def _missing(found: ErrorDetails, _: str | None) -> str:
-    fields = _model_at(found["loc"][:-1]).model_fields.items()
+def _missing(found: ErrorDetails, root: Model) -> str:
+    fields = _model_at(root, found["loc"][:-1]).model_fields.items()
     key = found["loc"][-1]
     description = next((field.description for name, field in fields if key in (name, field.alias)), None)
     return f"missing. {description or ''}".rstrip(". ")
 
 
-def _keys_needed(found: ErrorDetails, _: str | None) -> str:
+def _keys_needed(found: ErrorDetails, root: Model) -> str:
     empty = "nothing is given; " if found["input"] is None else ""
     names = found["type"] == "dict_type"
-    allowed = "names and their types" if names else ", ".join(_keys(_model_at(found["loc"])))
+    allowed = "names and their types" if names else ", ".join(_keys(_model_at(root, found["loc"])))
     return f"{empty}allowed: {allowed}"
 
 
@@ -84,11 +86,13 @@ def _plainly(words: str, bound: str = "") -> Callable[[ErrorDetails, str | None]
     return lambda found, _: f"{words} {found['ctx'][bound]:,.10g}" if bound else words
 
 
-WORDS: Final[dict[str, Callable[[ErrorDetails, str | None], str]]] = {
+OF_KEYS: Final[dict[str, Callable[[ErrorDetails, Model], str]]] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
     "model_type": _keys_needed,
     "dict_type": _keys_needed,
+}
+WORDS: Final[dict[str, Callable[[ErrorDetails, str | None], str]]] = {
     "string_type": _text_needed,
     "literal_error": _choice,
     "int_type": _plainly("allowed: a whole number"),
@@ -105,23 +109,28 @@ WORDS: Final[dict[str, Callable[[ErrorDetails, str | None], str]]] = {
 }
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
+def _models_by_tag() -> dict[str, Model]:
+    """The models that a choice of shapes names in brackets, which marks them in the place of a problem."""
+    return {f"<{model.__name__}>": model for model in Strict.__subclasses__()}
+
+
+def _keys(model: Model) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_at(place: tuple[int | str, ...]) -> type[BaseModel]:
+def _model_at(root: Model, place: tuple[int | str, ...]) -> Model:
     """The model that reads the mapping at a place of pydantic's: keys, and the tags of alternatives."""
-    model: type[BaseModel] = Pipeline
+    model, tagged = root, _models_by_tag()
     for step in place:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if step in MODELS:
-            model = MODELS[str(step)]
+        if step in tagged:
+            model = tagged[str(step)]
         elif step in fields:
             model = next(_models_in(fields[str(step)].annotation), model)
     return model
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[Model]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
