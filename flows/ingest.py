@@ -25,6 +25,7 @@ from sluice.settings import Settings
 from tasks.blocks import find_block
 from tasks.limits import slot_of
 from tasks.open_runs import registered
+from tasks.pace import shared_pace
 from tasks.verbs import TaskVerbs
 
 _reports: list[RunReport] = []
@@ -65,7 +66,11 @@ def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
     logging.getLogger("sluice").setLevel(logging.INFO)
     settings = Settings.from_environment(os.environ, find_block)
     loaded = pipeline_called(empty.pipeline, settings)
-    with opened_run(loaded, settings, empty.run_id, options) as run, registered(run), slot_of(run.destination.space):
+    with (
+        opened_run(loaded, settings, empty.run_id, options, shared_pace) as run,
+        registered(run),
+        slot_of(run.destination.space),
+    ):
         return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
 
 

@@ -12,6 +12,7 @@ from sluice.answers import Answer
 from sluice.clock import Clock
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
+from sluice.pacing import Pace, unpaced
 from sluice.pipeline import Pipeline
 from sluice.records import ReadRange
 from sluice.store import Store
@@ -56,6 +57,7 @@ class Connections:
 
     Attributes:
         hash_key: of the fields that the pipeline hashes.
+        pace: waits until so many rows may go to Arize.
     """
 
     store: Store
@@ -64,6 +66,7 @@ class Connections:
     clock: Clock
     scratch: Path
     hash_key: str = field(default="", repr=False)
+    pace: Pace = unpaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from sluice.ledger.deliveries import (
     space_of,
     word_on_part,
 )
+from sluice.pacing import Pace, unpaced
 from sluice.receipts import Receipt
 from sluice.steps import step
 
@@ -58,8 +59,9 @@ class Rules:
 class Deliverer:
     """Delivers parts in one run; stateless between them, so that several threads may share it."""
 
-    def __init__(self, deliveries: Deliveries, rules: Rules, clock: Clock, run: str) -> None:
+    def __init__(self, deliveries: Deliveries, rules: Rules, clock: Clock, run: str, pace: Pace = unpaced) -> None:
         self._deliveries = deliveries
+        self._pace = pace
         self._rules = rules
         self._clock = clock
         self._run = run
@@ -92,6 +94,7 @@ class Deliverer:
                 continue
             allowed = self._allow_resend(name, unknown, allowed)
             self._pause(name, said)
+            self._pace(rows)  # before the intent: its time counts for the send alone
             answer = self._try(name, len(known), len(unknown), space, send)
             if answer is not None:
                 said.append(_Said(space, answer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from sluice.connections import Connections, RunOptions
 from sluice.destinations.sdk import SdkDestination, Target
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
+from sluice.pacing import MachinePace, Pace, unpaced
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange
 from sluice.run import Run
@@ -23,12 +24,26 @@ from sluice.sources.kafka_reader import Reader
 from sluice.sources.limits import ReadLimits
 from sluice.stores.opening import open_store
 
+PaceOf = Callable[[ArizeConnection], Pace]
+
+
+def machine_pace(arize: ArizeConnection) -> Pace:
+    """The pace of a space, kept by all its runs on this machine."""
+    return MachinePace(arize.space_id, arize.rows_per_second, SystemClock()) if arize.rows_per_second else unpaced
+
 
 @contextmanager
 def opened_run(
-    loaded: LoadedPipeline, settings: Settings, run_id: str, options: RunOptions | None = None
+    loaded: LoadedPipeline,
+    settings: Settings,
+    run_id: str,
+    options: RunOptions | None = None,
+    pace_of: PaceOf = machine_pace,
 ) -> Iterator[Run]:
     """Open everything that a run needs, and close it behind.
+
+    Args:
+        pace_of: the pace that all runs of an Arize space keep together; by default those of this machine.
 
     Raises:
         WrongSettings: something is not set; nothing was opened.
@@ -38,11 +53,13 @@ def opened_run(
     settings.require(kafka=kafka, store=True, arize=arize, hash_key=bool(pipeline.hash))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
+        space = settings.arize(arize)
         connections = Connections(
             store=open_store(settings.store()),
             source=stack.enter_context(_kafka(pipeline, settings.kafka(kafka))),
-            destination=stack.enter_context(_arize(pipeline, settings.arize(arize))),
+            destination=stack.enter_context(_arize(pipeline, space)),
             clock=SystemClock(),
+            pace=pace_of(space),
             scratch=scratch,
             hash_key=settings.hash_key().get_secret_value() if pipeline.hash else "",
         )

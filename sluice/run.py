@@ -47,7 +47,7 @@ class Run:
         self.mirror = Mirror(connections.source, loaded.pipeline.source.kafka.group)
         policies, limits = self.pipeline.policies, self.pipeline.limits
         rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
-        self._deliverer = Deliverer(self.deliveries, rules, connections.clock, run_id)
+        self._deliverer = Deliverer(self.deliveries, rules, connections.clock, run_id, connections.pace)
 
     @property
     def store(self) -> Store:

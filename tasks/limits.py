@@ -16,8 +16,13 @@ _LEASE_S = 60  # the slot of a run that was killed is free after it; the least t
 
 
 def limit_of(space: str) -> str:
-    """Name the limit of a space: `arize-space-…`; what a limit's name may not hold is a hyphen."""
-    return "arize-space-" + re.sub(r"[^\w=-]", "-", space)
+    """Name the limit of a space's runs: `arize-space-…`."""
+    return for_space("arize-space", space)
+
+
+def for_space(kind: str, space: str) -> str:
+    """Name a limit of a space; what a limit's name may not hold is a hyphen."""
+    return f"{kind}-" + re.sub(r"[^\w=-]", "-", space)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ store: {store}
 kafka:
   events: {{bootstrap.servers: "{servers}"}}
 arize:
-  ops: {{api_key: "${{{variable}}}", space_id: {space}, host: {host}, port: {port}, scheme: http}}
+  ops: {{api_key: "${{{variable}}}", space_id: {space}, host: {host}, port: {port}, scheme: http{pace}}}
 """
 NAMES = {"kafka": {"connection": "events"}}
 
@@ -48,6 +48,7 @@ class Environment:
             space=self.arize.space_id,
             host=self.arize.host,
             port=self.arize.port,
+            pace=", rows_per_second: 1_000" if self.name == "prod" else "",
         )
         (directory / f"{self.name}.yaml").write_text(text)
 
@@ -70,7 +71,7 @@ def environments(
 
 
 def test_one_file_serves_two_clusters_and_two_spaces(
-    bench: Bench, environments: tuple[Environment, Environment]
+    bench: Bench, environments: tuple[Environment, Environment], tmp_path: Path
 ) -> None:
     name, sent = f"both-{uuid.uuid4().hex[:8]}", {}
     bench.pipeline(name, name, source=NAMES, arize={"connection": "ops"})
@@ -78,13 +79,14 @@ def test_one_file_serves_two_clusters_and_two_spaces(
     for number, one in enumerate(environments):
         written = made(one, name)
         append(written, 0, [event(10 * number + n) for n in range(number + 2)])
-        done = bench.run(name, SLUICE_ENVIRONMENT=one.name, SLUICE_STORE="", **one.key)
+        done = bench.run(name, SLUICE_ENVIRONMENT=one.name, SLUICE_STORE="", TMPDIR=str(tmp_path), **one.key)
         assert (done.code, done.found["state"]) == (0, "done"), done.err
         sent[one.name] = sorted(one.arize.ids(name))
         assert sent[one.name] == written.good
         assert list((one.store / "ledger" / name).rglob("*.json"))
         assert bench.run(name, SLUICE_ENVIRONMENT=one.name, SLUICE_STORE="", **one.key).found["windows"] == []
     assert not set(sent["dev"]) & set(sent["prod"])
+    assert len(list(tmp_path.glob("sluice-pace-*"))) == 1, "prod's space has a pace"
     assert bench.file(name).read_bytes() == as_written
 
 

@@ -40,6 +40,21 @@ def test_the_command_runs_through_prefect_where_an_api_is_named(
     assert (set(bare), set(bare["totals"])) == (set(done.found), set(done.found["totals"]))
 
 
+def test_all_runs_of_a_space_keep_one_pace(bench: Bench, server: PrefectServer, thirty: Written) -> None:
+    name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", thirty.topic)
+    api, limit = PrefectApi(server.api_url), f"/v2/concurrency_limits/arize-rows-{bench.arize.space_id}"
+    done = cold(bench, "run", name, "--json", **server.environment(), SLUICE_ROWS_PER_SECOND="3")
+    assert (done.code, done.found["state"]) == (0, "done"), done.err
+    made = api.ask("GET", limit)
+    assert (made["limit"], made["slot_decay_per_second"]) == (30, 3.0)
+    assert 0 < made["active_slots"] <= 30
+    append(thirty, 0, [event(30)])
+    done = cold(bench, "run", name, "--json", **server.environment(), SLUICE_ROWS_PER_SECOND="300.5")
+    assert (done.code, done.found["totals"]["rows_accepted"]) == (0, 1), done.err
+    made = api.ask("GET", limit)
+    assert (made["limit"], made["slot_decay_per_second"]) == (3005, 300.5), "as the settings say now"
+
+
 def test_a_connection_may_be_a_block_of_its_name(bench: Bench, server: PrefectServer, thirty: Written) -> None:
     elsewhere = {"connection": "elsewhere"}
     name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", thirty.topic, source={"kafka": elsewhere}, arize=elsewhere)
