@@ -12,11 +12,10 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from flows import cli_text
-from flows.cli_opening import loaded, opened
+from flows.cli_opening import opened
 from flows.cli_options import parser
 from sluice.errors import SluiceError, WrongUse
 
@@ -55,11 +54,11 @@ def _log_steps() -> None:
 
 
 def check(options: argparse.Namespace) -> Printed:
-    """Validate a pipeline file; asks no broker."""
-    file = loaded(options)
-    columns = {column.name: column.type for column in file.pipeline.columns()}
-    found = {"pipeline": file.pipeline.name, "file": _short(file.path), "sha256": file.sha256, "columns": columns}
-    return 0, {"state": "done", **found}, cli_text.check_text(found)
+    """Validate a pipeline file; with --connect, try what a run needs; with --deployments, compare with prefect.yaml."""
+    from flows.cli_check import check_all
+
+    found = check_all(options)
+    return _EXIT_CODES[found["state"]], found, cli_text.check_text(found)
 
 
 def plan(options: argparse.Namespace) -> Printed:
@@ -155,12 +154,6 @@ def realign(options: argparse.Namespace) -> Printed:
     key = "group_set" if options.to == "ledger" else "skipped"
     found = {"state": "done", "pipeline": work.pipeline.name, "to": options.to, key: done}
     return 0, found, "\n".join([f"{key.replace('_', ' ')}:", *(done or ["nothing"])])
-
-
-def _short(path: Path) -> str:
-    """The path from where the person stands, if it is below that."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 COMMANDS = {command.__name__: command for command in (check, plan, run, status, rejected, resolve, realign, sweep)}

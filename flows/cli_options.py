@@ -11,6 +11,7 @@ _VERDICTS = (
     "deliver, redo, drop: of a held window; with --part, delivered: Arize has these rows, resend: it has not, "
     "drop: let go of them; readdress: of an entry that was sealed for the wrong space"
 )
+_FILE = "a pipeline file, or the name of one in SLUICE_PIPELINES"
 _SIDES = "which side is right: ledger sets the group back or forward, group skips the ledger forward"
 Command = Callable[[argparse.Namespace], Any]
 
@@ -25,7 +26,8 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     subparsers = found.add_subparsers(required=True, metavar="COMMAND")
     for name, command in commands.items():
         added = subparsers.add_parser(name, help=command.__doc__, description=command.__doc__)
-        added.add_argument("file", metavar="FILE", help="a pipeline file, or the name of one in SLUICE_PIPELINES")
+        needed = "?" if name in _FILE_IS_OPTIONAL else None
+        added.add_argument("file", metavar="FILE", nargs=needed, help=_FILE)
         added.add_argument("--json", action="store_true", help="print one JSON object")
         added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")
         added.set_defaults(command=command)
@@ -37,6 +39,17 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
 def _bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-windows", type=_positive, help="windows to take at most")
     parser.add_argument("--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z")
+
+
+def _trials(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--connect", action="store_true", help="try broker, topics, group, store and Arize, too")
+    parser.add_argument(
+        "--deployments",
+        nargs="?",
+        const="prefect.yaml",
+        metavar="PREFECT_YAML",
+        help="instead of FILE: which pipeline files have no entry there (./prefect.yaml), with the lines to add",
+    )
 
 
 def _no_prefect(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +92,9 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+_FILE_IS_OPTIONAL = ("check",)
 _OPTIONS = {
+    "check": [_trials],
     "plan": [_bounds],
     "run": [_bounds, _no_prefect],
     "rejected": [_entry],

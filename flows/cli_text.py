@@ -15,10 +15,25 @@ _PARTITION = (
 _SHOWN = 20  # rejected records
 
 
+_MARKS = {True: "✓", False: "✗", None: "?"}
+
+
 def check_text(found: Mapping[str, Any]) -> str:
+    if "deployed" in found:
+        return _deployments_text(found)
     rows = [(name, kind) for name, kind in found["columns"].items()]
     head = f"{found['file']} is valid: pipeline {found['pipeline']}, {counted(len(rows), 'column')}"
-    return f"{head}\n{table(('column', 'type'), rows)}"
+    trials = [f"{_MARKS[item['ok']]} {item['what']}: {item['says']}" for item in found.get("trials", ())]
+    return "\n".join([head, *(trials or [table(("column", "type"), rows)])])
+
+
+def _deployments_text(found: Mapping[str, Any]) -> str:
+    lines = [f"✓ {name}" for name in found["deployed"]]
+    lines += [f"✗ {name}: no pipeline file of that name, but an entry in {found['file']}" for name in found["unknown"]]
+    lines += [f"✗ {name}: no entry in {found['file']}" for name in found["missing"]]
+    if found["missing"]:
+        lines += ["", f"Add to deployments in {found['file']}:", found["lines"].rstrip()]
+    return "\n".join(lines)
 
 
 def plan_text(found: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from confluent_kafka.admin import TopicDescription  # type: ignore[attr-defined]
 from sluice.clock import Clock, SystemClock
 from sluice.errors import TopicMissing
 from sluice.offsets import Bounds, GroupOffset, Partition
-from sluice.sources.kafka_admin import KafkaAdmin, is_there
+from sluice.sources.kafka_admin import GroupStanding, KafkaAdmin, is_there
 from sluice.sources.kafka_connection import Connection
 from sluice.sources.kafka_group import KafkaGroup
 from sluice.sources.kafka_reader import Reader
@@ -84,6 +84,22 @@ class KafkaSource:
             )
             for item in found
         }
+
+    def brokers(self) -> int:
+        """Ask how many brokers the cluster has.
+
+        Raises:
+            SourceRefused, SourceUnavailable: see there.
+        """
+        return self._admin.brokers()
+
+    def allowed(self, topic: str) -> set[str]:
+        """Ask what the user may do with a topic, in Kafka's words: READ, DESCRIBE; raises as `snapshot` does."""
+        return self._admin.allowed_on(topic)
+
+    def group_standing(self) -> GroupStanding:
+        """Ask who is in the group, and what the user may do with it; raises as `committed` does."""
+        return self._admin.group(self._group)
 
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:
         """Ask for Kafka's ids of topics: another one means that a topic was deleted and recreated.

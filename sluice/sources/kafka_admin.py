@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions as Group
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import OffsetSpec, TopicDescription  # type: ignore[attr-defined]  # no __all__
+from confluent_kafka.admin import AclOperation, OffsetSpec, TopicDescription  # type: ignore[attr-defined]  # no __all__
 
 from sluice.clock import Clock
 from sluice.errors import SluiceError, SourceUnavailable, TopicMissing
@@ -35,6 +36,19 @@ ON_ITS_WAY = frozenset(
     }
 )
 LATE = frozenset({KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._WAIT_COORD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupStanding:
+    """A consumer group as its coordinator knows it.
+
+    Attributes:
+        members: live ones.
+        allowed: what the user may do with it, in Kafka's words: READ, DESCRIBE.
+    """
+
+    members: int
+    allowed: set[str]
 
 
 class KafkaAdmin:
@@ -65,6 +79,40 @@ class KafkaAdmin:
             )
         except TopicMissing as missing:
             raise self._with_nearest(missing, topics) from missing.__cause__
+
+    def brokers(self) -> int:
+        """Ask how many brokers there are; raises as `describe` does."""
+        asked: dict[str, Future[Any]] = {}
+
+        def ask(timeout_s: float) -> dict[str, Future[Any]]:
+            asked["cluster"] = self._client.describe_cluster(request_timeout=timeout_s)
+            return asked
+
+        return len(self._answers(ask, lambda _: self._addresses)["cluster"].nodes)
+
+    def allowed_on(self, topic: str) -> set[str]:
+        """Ask what the user may do with a topic, in Kafka's words: READ, DESCRIBE; raises as `describe` does."""
+        found = self._answers(
+            lambda timeout_s: self._client.describe_topics(
+                TopicCollection([topic]), include_authorized_operations=True, request_timeout=timeout_s
+            ),
+            lambda name: f"topic {name}",
+        )
+        return _names(found[topic].authorized_operations)
+
+    def group(self, name: str) -> GroupStanding:
+        """Ask who is in a group, and what the user may do with it.
+
+        Raises:
+            GroupNotAllowed, SourceRefused, SourceUnavailable: see there.
+        """
+        found = self._answers(
+            lambda timeout_s: self._client.describe_consumer_groups(
+                [name], include_authorized_operations=True, request_timeout=timeout_s
+            ),
+            lambda group: f"consumer group {group}",
+        )[name]
+        return GroupStanding(members=len(found.members), allowed=_names(found.authorized_operations))
 
     def earliest(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """Ask for the lowest offset that there still is; raises as `describe` does."""
@@ -174,6 +222,10 @@ def is_there(admin: KafkaAdmin, topics: Sequence[str]) -> None:
         admin.describe(topics)
     except SourceUnavailable:
         pass  # the reader goes on until its own limit
+
+
+def _names(operations: Iterable[AclOperation] | None) -> set[str]:
+    return {operation.name for operation in operations or ()}
 
 
 def named(at: TopicPartition) -> Partition:

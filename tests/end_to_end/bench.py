@@ -164,15 +164,13 @@ class Bench:
     def file(self, name: str) -> Path:
         return self.directory / "pipelines" / f"{name}.yaml"
 
-    def start(
-        self, verb: str, name: str, *arguments: str, drill: str = "", pause: str = "", **variables: str
-    ) -> Command:
+    def start(self, verb: str, *arguments: str, drill: str = "", pause: str = "", **variables: str) -> Command:
         """Start a command. drill, pause: the step, such as `window.sealed:2`, that kills it, or at which it stops."""
         flags = ["--no-prefect"] if verb == "run" else []
         folder = self.directory / "printed" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         order = {
-            "arguments": [verb, name, *flags, "--json", "-v", *arguments],
+            "arguments": [verb, *arguments, *flags, "--json", "-v"],
             "env": {**self.environment, "SLUICE_STORE": self.store, "SLUICE_DRILL": drill, **variables},
             "out": str(folder / "out"),
             "err": str(folder / "err"),
@@ -181,8 +179,8 @@ class Bench:
         told = [value for name, value in variables.items() if value and re.search("PASSWORD|SECRET|API_KEY", name)]
         return Command(self.warm, order, [*self.secrets, *told])
 
-    def sluice(self, verb: str, name: str, *arguments: str, drill: str = "", **variables: str) -> Done:
-        return self.start(verb, name, *arguments, drill=drill, **variables).done()
+    def sluice(self, verb: str, *arguments: str, drill: str = "", **variables: str) -> Done:
+        return self.start(verb, *arguments, drill=drill, **variables).done()
 
     def run(self, name: str, *arguments: str, drill: str = "", **variables: str) -> Done:
         return self.sluice("run", name, *arguments, drill=drill, **variables)

@@ -68,10 +68,17 @@ def add_partitions(written: Written, count: int) -> None:
         written.classes[number] = []
 
 
-def allow(written: Written, user: str, *, topics: list[str], groups: list[str]) -> None:
+def allow(
+    written: Written,
+    user: str,
+    *,
+    topics: list[str],
+    groups: list[str],
+    operation: AclOperation = AclOperation.READ,
+) -> None:
     """Let a user read topics and groups; whoever logs in is forbidden everything else."""
     named = [(ResourceType.TOPIC, name) for name in topics] + [(ResourceType.GROUP, name) for name in groups]
-    read = (f"User:{user}", "*", AclOperation.READ, AclPermissionType.ALLOW)
+    read = (f"User:{user}", "*", operation, AclPermissionType.ALLOW)
     wanted = [AclBinding(kind, name, ResourcePatternType.LITERAL, *read) for kind, name in named]
     hands = admin(written)
     for made in hands.create_acls(wanted).values():

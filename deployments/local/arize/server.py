@@ -13,7 +13,7 @@ from dataclasses import asdict
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -131,7 +131,9 @@ class _Handler(Exchange):
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         serve = _ROUTES.get((method, url.path))
         try:
-            if serve is None:
+            if method == "GET" and url.path.startswith(_SPACES):
+                self.space(unquote(url.path.removeprefix(_SPACES)))
+            elif serve is None:
                 self.answer(404, f"{method} {url.path}: no such thing here")
             else:
                 serve(self, json.loads(sent or b"{}"))
@@ -150,6 +152,15 @@ class _Handler(Exchange):
             for call in self.server.store.calls
             if all(getattr(call, name) == value for name, value in wanted.items())
         ]
+
+    def space(self, space_id: str) -> None:
+        """Show a space to who knows its key, as Arize's REST API does: the SDK's `spaces.get`."""
+        if self.headers.get("authorization") != f"Bearer {self.server.api_key}":
+            self.answer(401, "invalid api-key")
+        elif space_id != self.server.space_id:
+            self.answer(404, "space not found")
+        else:
+            self.answer_json({"id": space_id, "name": "local"})
 
     def page(self, _: Any) -> None:
         shown = drawn(
@@ -209,6 +220,7 @@ class _Handler(Exchange):
         self.health(sent)
 
 
+_SPACES = "/v2/spaces/"
 _ROUTES: dict[tuple[str, str], Callable[[_Handler, Any], None]] = {
     ("GET", "/"): _Handler.page,
     ("GET", "/standin/health"): _Handler.health,

@@ -1,0 +1,89 @@
+"""The command `check`: a pipeline file alone, what a run of it needs, or the deployments beside the files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.cli_opening import loaded, settings
+from sluice.errors import WrongUse
+
+if TYPE_CHECKING:
+    from sluice.pipeline import LoadedPipeline
+
+
+def check_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was found: of the file, and by `connect` of what it needs; or of the deployments."""
+    if options.deployments:
+        if options.file or options.connect:
+            raise WrongUse(
+                "--deployments looks at all pipeline files, and takes no other", "sluice check --deployments"
+            )
+        return _deployments(Path(options.deployments))
+    if not options.file:
+        raise WrongUse("a pipeline file is missing", "sluice check FILE, or: sluice check --deployments")
+    file = loaded(options)
+    columns = {column.name: column.type for column in file.pipeline.columns()}
+    found = {"pipeline": file.pipeline.name, "file": _short(file.path), "sha256": file.sha256, "columns": columns}
+    return {"state": "done", **found} | (_connect(file) if options.connect else {})
+
+
+def _connect(file: LoadedPipeline) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from sluice.trials import try_all
+
+    trials = list(try_all(file.pipeline, settings()))
+    failed = any(trial.ok is False for trial in trials)
+    return {"state": "failed" if failed else "done", "trials": [asdict(trial) for trial in trials]}
+
+
+def _deployments(prefect_yaml: Path) -> dict[str, Any]:
+    """Compare the pipeline files with the entries of `prefect.yaml`."""
+    from sluice.pipeline import pipeline_names
+
+    deployed = _deployed(prefect_yaml)
+    names = pipeline_names(settings().pipelines)
+    missing, unknown = sorted(set(names) - deployed), sorted(deployed - set(names))
+    return {
+        "state": "failed" if missing or unknown else "done",
+        "file": str(prefect_yaml),
+        "deployed": sorted(deployed & set(names)),
+        "missing": missing,
+        "unknown": unknown,
+        "lines": "".join(_ENTRY.format(name=name) for name in missing),
+    }
+
+
+def _deployed(prefect_yaml: Path) -> set[str]:
+    """The pipelines that have an entry: those that a `pipeline` parameter names."""
+    import yaml
+
+    try:
+        file = yaml.safe_load(prefect_yaml.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongUse(f"{prefect_yaml}: {error.strerror}", "Name it: sluice check --deployments PATH") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise WrongUse(f"{prefect_yaml} is not YAML: {' '.join(str(error).split())}") from None
+    entries = file.get("deployments") if isinstance(file, dict) else None
+    if not isinstance(entries, list):
+        raise WrongUse(f"{prefect_yaml} has no list of deployments", "Is it the file that prefect deploy reads?")
+    parameters = [entry.get("parameters") for entry in entries if isinstance(entry, dict)]
+    return {str(given["pipeline"]) for given in parameters if isinstance(given, dict) and "pipeline" in given}
+
+
+_ENTRY = """\
+  - <<: *ingest
+    name: {name}
+    tags: [sluice, ingest, {name}]
+    parameters: {{pipeline: {name}}}
+    schedules:
+      - {{slug: every-quarter-hour, cron: "*/15 * * * *", timezone: UTC}}
+"""
+
+
+def _short(path: Path) -> str:
+    """The path from where the person stands, if it is below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
