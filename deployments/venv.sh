@@ -33,7 +33,7 @@ lock() {
     add_uv || fail "there is no uv for this machine, and only uv writes a lock for every platform"
     use_mirror_of_pip
     echo uv | compile - -o deployments/installer.lock "$@"
-    compile --extra local --extra dev pyproject.toml -o requirements.lock "$@"
+    compile --extra local --extra dev --extra msk pyproject.toml -o requirements.lock "$@"
 }
 
 # The lowest Python is named, for a lock made on 3.13 would otherwise hold for 3.13 alone.

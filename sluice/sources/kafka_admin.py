@@ -16,7 +16,8 @@ from sluice.errors import SluiceError, SourceUnavailable, TopicMissing
 from sluice.nearest import nearest
 from sluice.offsets import GroupOffset, Partition
 from sluice.sources.kafka_connection import Connection
-from sluice.sources.kafka_errors import Trouble, plain, translated, unavailable
+from sluice.sources.kafka_errors import Trouble, plain, translated
+from sluice.sources.kafka_refusals import unavailable
 
 _Key = TypeVar("_Key")
 _Ask = Callable[[float], Mapping[_Key, "Future[Any]"]]
@@ -160,14 +161,18 @@ class KafkaAdmin:
         )
         return {named(at): answer.offset for at, answer in answers.items()}
 
-    def _of_group(self, group: str, ask: _Ask[str]) -> list[TopicPartition]:
-        answered: list[TopicPartition] = self._answers(ask, lambda name: f"consumer group {name}")[
-            group
-        ].topic_partitions
-        for at in answered:
-            if at.error is not None:
+    def _of_group(self, group: str, ask: _Ask[str]) -> None:
+        """Ask something of a group; a coordinator on its way may be told of each partition, not of the question."""
+        deadline = self._clock.elapsed_s() + self._timeout_s
+        while True:
+            answer = self._answers(ask, lambda name: f"consumer group {name}")[group]
+            refused = [at for at in answer.topic_partitions if at.error is not None]
+            if not refused:
+                return
+            at = min(refused, key=lambda at: at.error.code() in ON_ITS_WAY)
+            if at.error.code() not in ON_ITS_WAY or self._clock.elapsed_s() >= deadline:
                 raise self._translated(at.error, f"consumer group {group} at {named(at)}")
-        return answered
+            self._clock.wait(_POLL_S)
 
     def _answers(self, ask: _Ask[_Key], where: Callable[[_Key], str]) -> dict[_Key, Any]:
         """Ask, and again while a leader or coordinator is on its way: librdkafka does not do so for every question."""

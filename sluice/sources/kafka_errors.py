@@ -13,23 +13,12 @@ from sluice.errors import (
     GroupInUse,
     GroupNotAllowed,
     SluiceError,
-    SourceRefused,
-    SourceUnavailable,
     TopicMissing,
     TopicNotAllowed,
     WrongSettings,
 )
+from sluice.sources.kafka_refusals import is_refusal, refused, unavailable
 
-REFUSED = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError._SSL,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-        KafkaError.ILLEGAL_SASL_STATE,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    }
-)
 _MISSING = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -56,12 +45,6 @@ _IN_USE = frozenset(
 )
 _WRONG = frozenset({KafkaError.INVALID_GROUP_ID, KafkaError.OFFSET_METADATA_TOO_LARGE, KafkaError._INVALID_ARG})
 _MEANINGS: tuple[tuple[Collection[int], type[SluiceError], str, str], ...] = (
-    (
-        REFUSED,
-        SourceRefused,
-        "Kafka refused the connection ({where}): {text}",
-        "Fix the credentials, or the TLS settings, of the connection",
-    ),
     (_MISSING, TopicMissing, "Kafka has no {where}", "Fix source.kafka.topics, or create the topic"),
     (
         {KafkaError.TOPIC_AUTHORIZATION_FAILED},
@@ -99,17 +82,12 @@ def translated(error: KafkaError, where: str) -> SluiceError:
     Args:
         where: the topic, partition, group or addresses that were asked about, in words.
     """
+    if is_refusal(error):
+        return refused(plain(error), where)
     for codes, kind, what, next_step in _MEANINGS:
         if error.code() in codes:
             return kind(what.format(where=where, text=plain(error)), next_step)
     return unavailable(where, plain(error))
-
-
-def unavailable(where: str, text: str) -> SourceUnavailable:
-    return SourceUnavailable(
-        f"Kafka does not answer ({where}): {text}",
-        "The next run tries again; if it lasts, look at the brokers, the addresses and security.protocol",
-    )
 
 
 def wrong_properties(error: Exception, properties: Mapping[str, str]) -> WrongSettings:
@@ -144,8 +122,8 @@ class Trouble:
         self.refusal: KafkaError | None = None
 
     def __call__(self, error: KafkaError) -> None:
-        if error.code() in REFUSED:
-            self.refusal = error
+        if self.refusal is None and is_refusal(error):
+            self.refusal = error  # the first says most: others follow from it
         # "1/1 brokers are down" follows each failed connection and says less than it.
         if error.code() != KafkaError._ALL_BROKERS_DOWN or self.last is None:
             self.last = error

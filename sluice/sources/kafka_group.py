@@ -14,7 +14,8 @@ from sluice.clock import Clock
 from sluice.offsets import GroupOffset, Partition
 from sluice.sources.kafka_admin import LATE, ON_ITS_WAY, named
 from sluice.sources.kafka_connection import Connection
-from sluice.sources.kafka_errors import Trouble, plain, translated, unavailable
+from sluice.sources.kafka_errors import Trouble, plain, translated
+from sluice.sources.kafka_refusals import unavailable
 
 _ASK_S = 1.0
 _PAUSE_S = 0.1

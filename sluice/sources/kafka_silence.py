@@ -9,7 +9,8 @@ from typing import Any
 from sluice.clock import Clock
 from sluice.errors import SluiceError, SourceUnavailable
 from sluice.offsets import OffsetRange, Partition
-from sluice.sources.kafka_errors import Trouble, translated, unavailable
+from sluice.sources.kafka_errors import Trouble, translated
+from sluice.sources.kafka_refusals import unavailable
 from sluice.sources.kafka_window import Intake
 
 _ASK_S = 5.0

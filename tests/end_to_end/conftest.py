@@ -74,7 +74,7 @@ def bench(kafka: Kafka, arize: ArizeStandIn, warm: str, tmp_path_factory: pytest
         arize=arize,
         environment=environment,
         store=str(directory / "store"),
-        secrets=(*kafka.sasl_users.values(), API_KEY),
+        secrets=(*kafka.security.users.values(), API_KEY),
         directory=directory,
         warm=warm,
     )

@@ -86,7 +86,7 @@ def cases(kafka: Kafka, seaweedfs: SeaweedFS, flights: Written, nobody: str, str
         ),
         "wrong password": Case(
             variables=logged_in(kafka, "reader", "a wrong password"),
-            error="source-refused", says=("Kafka refused the connection", "Fix the credentials"),
+            error="source-refused", says=("Kafka refused the connection", "Fix sasl.username, sasl.password"),
         ),
         "topic not allowed": Case(
             variables=logged_in(kafka, "stranger"),

@@ -36,7 +36,7 @@ READ_BY_LOCAL_PARTS = {
     for name in re.findall(r'environ(?:\.get\(|\[)"(SLUICE_\w+)"', path.read_text(encoding="utf-8"))
 }
 CODE = [path for folder in ("sluice", "flows", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
-PUBLIC_HOSTS = {"github.com", "docs.prefect.io", "127.0.0.1"}
+PUBLIC_HOSTS = {"github.com", "docs.prefect.io", "127.0.0.1", "login.example.com"}
 
 
 # --- reading papers and code ---

@@ -235,6 +235,16 @@ def test_what_is_no_secret_may_be_written(read: Read, name: str) -> None:
     assert read(f"kafka: {{e: {{bootstrap.servers: a, {name}: b}}}}\n").kafka("e")[name] == "b"
 
 
+def test_the_paper_on_connecting_says_the_same_by_a_file_and_by_variables(read: Read) -> None:
+    paper = (ENVIRONMENTS.parents[1] / "docs" / "connecting.md").read_text()
+    (file,) = re.findall(r"^```yaml\n(.*?)^```$", paper, flags=re.MULTILINE | re.DOTALL)
+    oidc = paper[paper.index("\n## Token of an identity provider") :]
+    variables = dict(re.findall(r"^(SLUICE_KAFKA_\w+)=(.*)$", oidc[: oidc.index("\n## ", 1)], flags=re.MULTILINE))
+    variables["SLUICE_KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET"] = "a-secret"
+    by_file = read(file, EVENTS_CLIENT_SECRET="a-secret").kafka("events")
+    assert dict(by_file) == dict(Settings.from_environment(variables).kafka())
+
+
 def test_no_secret_shows(read: Read) -> None:
     found = read()
     found.require(kafka="events", arize="ops", hash_key=True)
