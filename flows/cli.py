@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -59,6 +60,22 @@ def check(options: argparse.Namespace) -> Printed:
 
     found = check_all(options)
     return _EXIT_CODES[found["state"]], found, cli_text.check_text(found)
+
+
+def draft(options: argparse.Namespace) -> Printed:
+    """Learn a pipeline file from a topic's events, for a person to review; shows no value of an event."""
+    from flows.cli_draft import drafted
+
+    found = drafted(options)
+    return 0, found, cli_text.draft_text(found)
+
+
+def preview(options: argparse.Namespace) -> Printed:
+    """Show the last records as they would be sent, with their values, and what would be rejected; changes nothing."""
+    from flows.cli_preview import preview_text, previewed
+
+    found = previewed(options)
+    return 0, found, preview_text(found, shutil.get_terminal_size().columns)
 
 
 def plan(options: argparse.Namespace) -> Printed:
@@ -156,4 +173,7 @@ def realign(options: argparse.Namespace) -> Printed:
     return 0, found, "\n".join([f"{key.replace('_', ' ')}:", *(done or ["nothing"])])
 
 
-COMMANDS = {command.__name__: command for command in (check, plan, run, status, rejected, resolve, realign, sweep)}
+COMMANDS = {
+    command.__name__: command
+    for command in (draft, check, preview, plan, run, status, rejected, resolve, realign, sweep)
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 _VERDICTS = (
@@ -13,6 +14,7 @@ _VERDICTS = (
 )
 _FILE = "a pipeline file, or the name of one in SLUICE_PIPELINES"
 _SIDES = "which side is right: ledger sets the group back or forward, group skips the ledger forward"
+MOST_RECORDS = 10_000
 Command = Callable[[argparse.Namespace], Any]
 
 
@@ -26,8 +28,9 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     subparsers = found.add_subparsers(required=True, metavar="COMMAND")
     for name, command in commands.items():
         added = subparsers.add_parser(name, help=command.__doc__, description=command.__doc__)
-        needed = "?" if name in _FILE_IS_OPTIONAL else None
-        added.add_argument("file", metavar="FILE", nargs=needed, help=_FILE)
+        if name != "draft":
+            needed = "?" if name in _FILE_IS_OPTIONAL else None
+            added.add_argument("file", metavar="FILE", nargs=needed, help=_FILE)
         added.add_argument("--json", action="store_true", help="print one JSON object")
         added.add_argument("-v", "--verbose", action="store_true", help="log each step to standard error")
         added.set_defaults(command=command)
@@ -39,6 +42,19 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
 def _bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-windows", type=_positive, help="windows to take at most")
     parser.add_argument("--until", type=_moment, help="only records from before this moment, such as 2026-01-31T00:00Z")
+
+
+def _records(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", dest="count", type=_count, default=100, help="records to look at: 100 if left out")
+
+
+def _draft(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("topic", metavar="TOPIC", help="the topic whose events to learn from")
+    parser.add_argument("-n", dest="count", type=_count, default=1000, help="records to look at: 1000 if left out")
+    parser.add_argument("--name", help="the pipeline's name; made of the file's or the topic's if left out")
+    parser.add_argument("--connection", default="default", help="the name of the Kafka connection: default if left out")
+    parser.add_argument("--kind", choices=["predictions", "actuals"], help="what the events are; a guess if left out")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to a new file, not to standard output")
 
 
 def _trials(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +98,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_RECORDS:
+        raise argparse.ArgumentTypeError(f"{text} is no number of records: 1 to {MOST_RECORDS:,}")
+    return int(text)
+
+
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
@@ -94,6 +116,8 @@ def _moment(text: str) -> datetime:
 
 _FILE_IS_OPTIONAL = ("check",)
 _OPTIONS = {
+    "draft": [_draft],
+    "preview": [_records],
     "check": [_trials],
     "plan": [_bounds],
     "run": [_bounds, _no_prefect],

@@ -36,6 +36,15 @@ def _deployments_text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def draft_text(found: Mapping[str, Any]) -> str:
+    """The file itself, unless it was written to one."""
+    if not found["file"]:
+        return str(found["text"]).rstrip("\n")
+    lines = [f"{found['file']}: a draft from {found['seen']}"]
+    lines += [f"to be filled in: {', '.join(found['open'])}"] if found["open"] else []
+    return "\n".join([*lines, f"Next: review it, then sluice check {found['file']}"])
+
+
 def plan_text(found: Mapping[str, Any]) -> str:
     rows = [(number, item) for number, window in enumerate(found["windows"], 1) for item in window]
     waiting = [f"Entry {number} is sealed and not delivered: it comes first." for number in found["unfinished"]]

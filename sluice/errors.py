@@ -16,6 +16,7 @@ SluiceError
 │   ├── SourceRefused            Kafka refused the credentials
 │   ├── TopicMissing             the topic, or one of its partitions, does not exist
 │   ├── TopicNotAllowed          an ACL forbids the topic
+│   ├── NothingToLearn           the topic has no event that a pipeline file could be drafted from
 │   ├── GroupNotAllowed          an ACL forbids the consumer group
 │   ├── GroupInUse               the group has live members
 │   ├── GroupMoved               the group stands where this ledger never put it
@@ -145,6 +146,10 @@ class TopicMissing(Terminal):
 
 class TopicNotAllowed(Terminal):
     """An ACL forbids to read or describe the topic."""
+
+
+class NothingToLearn(Terminal):
+    """The topic holds no JSON object that a pipeline file could be drafted from."""
 
 
 class GroupNotAllowed(Terminal):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from sluice.sources.limits import ReadLimits
 from sluice.stores.opening import open_store
 
 PaceOf = Callable[[ArizeConnection], Pace]
+_TAP_STALL_S = 20.0  # below the seconds of a sample, so that a broker that is silent is told as that
 
 
 def machine_pace(arize: ArizeConnection) -> Pace:
@@ -66,6 +67,23 @@ def opened_run(
         yield Run(loaded, connections, run_id, options)
 
 
+@contextmanager
+def opened_tap(settings: Settings, connection: str, *, group: str, hash_key: bool = False) -> Iterator[KafkaTap]:
+    """Open Kafka alone, to look at records: neither store nor Arize.
+
+    Args:
+        connection: its name.
+        group: the name that reading goes by; no group is joined or moved.
+        hash_key: whether that is needed too.
+
+    Raises:
+        WrongSettings: something is not set, or librdkafka does not take it.
+    """
+    settings.require(kafka=connection, hash_key=hash_key)
+    with KafkaSource(settings.kafka(connection), group=group) as source:
+        yield KafkaTap(source)
+
+
 class KafkaWindows:
     """Kafka as a run needs it: one reader for all windows, made when the first is read, made anew after an error."""
 
@@ -104,6 +122,30 @@ class KafkaWindows:
             self._reader.close()
             self._reader = None
             raise
+
+
+class KafkaTap:
+    """Kafka as a sample needs it: a reader that looks, and nothing that could move a group."""
+
+    def __init__(self, source: KafkaSource) -> None:
+        self._source = source
+        self._stop = threading.Event()
+        self._reader = source.reader(stop=self._stop, stall_s=_TAP_STALL_S)
+
+    def snapshot(self, topics: Sequence[str], partitions: Collection[int] | None = None) -> dict[Partition, Bounds]:
+        return self._source.snapshot(topics, partitions)
+
+    def read(self, ranges: Sequence[OffsetRange], *, max_bytes: int, max_seconds: float) -> list[ReadRange]:
+        most = max(1, sum(item.span for item in ranges))
+        limits = ReadLimits(max_records=most, max_bytes=max_bytes, max_seconds=max_seconds)
+        self._stop.clear()
+        # A reader that has got nowhere goes on behind its limit, as behind gigabytes of aborted records: a look ends.
+        timer = threading.Timer(max_seconds, self._stop.set)
+        timer.start()
+        try:
+            return self._reader.read(ranges, limits=limits, on_expired="record")
+        finally:
+            timer.cancel()
 
 
 class ArizeBySdk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluice.clock import timestamp
@@ -56,10 +55,9 @@ class Sealing:
 
     def _map(self, read: Sequence[ReadRange]) -> MappedWindow:
         # Imported here: pyarrow's reader costs a fifth of a second, and a plan needs none of it.
-        from sluice.windows import map_window
+        from sluice.windows import kept_window
 
-        mapped = map_window(self._pipeline, read, now_s=self._connections.clock.epoch_s())
-        return replace(mapped, frame=self._redaction.rows(mapped.frame, self._pipeline.columns()))
+        return kept_window(self._pipeline, read, self._redaction, now_s=self._connections.clock.epoch_s())
 
     def _every_record(self, read: Sequence[ReadRange]) -> Iterator[Record]:
         for item in read:

@@ -1,6 +1,7 @@
 """Fields of events that a pipeline file does not know: noticed in a sample of each window, with the line to add.
 
-Only names that look like names are told, and only those that a good share of the sample has: keys may be data, too.
+Only names that look like names are told, and only those that a good share of the sample has: keys may be data, too, as
+in a map by users.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from sluice.choosing import choose
+from sluice.drafting.maps import told_keys
 from sluice.pipeline import ColumnType, FromValue, Pipeline
 from sluice.records import ReadRange, Record, RecordList
 from sluice.report import UnknownField
@@ -30,8 +32,8 @@ def unknown_fields(pipeline: Pipeline, read: Sequence[ReadRange]) -> tuple[Unkno
     documents = list(_documents(choose(pipeline.when, _sample(read)).values))
     known = _known(pipeline)
     seen: Counter[tuple[Path, ColumnType]] = Counter()
-    for document in documents:
-        seen.update(set(_leaves(document, (), known)))
+    for path, type_, count in _leaves(documents, (), known):
+        seen[path, type_] = count
     enough = max(1.0, _SHARE * len(documents))
     types: dict[Path, ColumnType] = {}
     for (path, type_), count in seen.most_common():
@@ -72,15 +74,18 @@ def _known(pipeline: Pipeline) -> set[Path]:
     return {origin.path for origin in origins if isinstance(origin, FromValue)}
 
 
-def _leaves(found: dict[str, Any], above: Path, known: set[Path]) -> Iterator[tuple[Path, ColumnType]]:
-    for key, value in found.items():
+def _leaves(objects: Sequence[dict[str, Any]], above: Path, known: set[Path]) -> Iterator[tuple[Path, ColumnType, int]]:
+    """Yield path, type and count of what all objects at a path hold."""
+    for key in told_keys(objects, above):
         path = (*above, key)
         if path in known or not _NAME.fullmatch(key):
             continue
-        if isinstance(value, dict) and len(path) < DEEPEST:
-            yield from _leaves(value, path, known)
-        elif type_ := _type_of(value):
-            yield path, type_
+        values = [item[key] for item in objects if key in item]
+        types = Counter(type_ for value in values if (type_ := _type_of(value)))
+        yield from ((path, type_, count) for type_, count in types.items())
+        inner = [value for value in values if isinstance(value, dict)]
+        if inner and len(path) < DEEPEST:
+            yield from _leaves(inner, path, known)
 
 
 def _type_of(value: Any) -> ColumnType | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Self
 
@@ -18,6 +18,7 @@ from sluice.mapping import rules as mapping_rules
 from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
 from sluice.pipeline import FromRecord, Pipeline, When
 from sluice.records import ReadRange, RecordList, Rejected
+from sluice.redaction import Redaction
 from sluice.validation import reasons
 from sluice.validation import rules as validation_rules
 
@@ -36,6 +37,12 @@ class MappedWindow:
     frame: pl.DataFrame
     rejected: tuple[Rejected, ...]
     counted: tuple[CountedRange, ...]
+
+
+def kept_window(pipeline: Pipeline, ranges: Sequence[ReadRange], redaction: Redaction, *, now_s: float) -> MappedWindow:
+    """Do as `map_window`, and hash in the rows what the pipeline hashes; the rejected records are whole still."""
+    mapped = map_window(pipeline, ranges, now_s=now_s)
+    return replace(mapped, frame=redaction.rows(mapped.frame, pipeline.columns()))
 
 
 def map_window(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float) -> MappedWindow:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from sluice.documents.problems import problems_of, written
+from sluice.documents.problems import left_to_do, problems_of, written
 from sluice.documents.yaml import Document, Problem, UnreadableYaml, read_yaml
 from sluice.errors import SluiceError
 
@@ -22,7 +22,7 @@ def parse(text: bytes, name: str, model: type[Model], wrong: type[SluiceError]) 
         wrong: the error where the text is wrong, with every problem, one a line: `<name>:<line>: <key>: <words>`.
     """
     document = _document(text, name, wrong)
-    problems = list(document.problems)
+    problems = [*document.problems, *left_to_do(document, model)]
     told = {problem.place for problem in problems}
     found: Model | None = None
     try:

@@ -15,6 +15,7 @@ from sluice.nearest import allowed_and_nearest, nearest
 
 Model = type[BaseModel]
 
+TODO: Final = "$TODO"  # what a draft leaves to a person; no path, name or type is written so
 KEY_OF_MAPPING: Final = "[key]"
 
 
@@ -28,6 +29,13 @@ def problems_of(error: ValidationError, document: Document, model: Model) -> Ite
         else:
             place = tuple(step for step in found["loc"] if step not in tags)
             yield Problem(document.line(place), place, _words(found, document.scalar(place), model))
+
+
+def left_to_do(document: Document, model: Model) -> Iterator[Problem]:
+    """Yield a problem for each value that a draft left open, with what the model says belongs there."""
+    for place in _places_of(TODO, document.data, (), set()):
+        words = _description(model, place) or "See the comment beside it"
+        yield Problem(document.line(place), place, f"to be filled in. {words}".rstrip(". "))
 
 
 def written(place: Place) -> str:
@@ -50,10 +58,23 @@ def _unknown_key(found: ErrorDetails, root: Model) -> str:
 
 
 def _missing(found: ErrorDetails, root: Model) -> str:
-    fields = _model_at(root, found["loc"][:-1]).model_fields.items()
-    key = found["loc"][-1]
-    description = next((field.description for name, field in fields if key in (name, field.alias)), None)
-    return f"missing. {description or ''}".rstrip(". ")
+    return f"missing. {_description(root, found['loc'])}".rstrip(". ")
+
+
+def _description(root: Model, place: tuple[int | str, ...]) -> str:
+    """What the schema says of a key; empty where the key is none of the file's, but a name of a person's own."""
+    fields = _model_at(root, place[:-1]).model_fields.items()
+    return next((field.description or "" for name, field in fields if place[-1] in (name, field.alias)), "")
+
+
+def _places_of(wanted: str, data: Any, place: Place, seen: set[int]) -> Iterator[Place]:
+    if data == wanted:
+        yield place
+    if id(data) in seen or not isinstance(data, dict | list):
+        return
+    seen.add(id(data))  # what an alias repeats is looked at once
+    for step, inner in data.items() if isinstance(data, dict) else enumerate(data):
+        yield from _places_of(wanted, inner, (*place, step), seen)
 
 
 def _keys_needed(found: ErrorDetails, root: Model) -> str:

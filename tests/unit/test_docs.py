@@ -131,8 +131,8 @@ def test_no_paper_names_a_variable_that_does_not_exist(path: Path) -> None:
     assert {name for name in named if not name.startswith(KAFKA)} <= known
 
 
-def test_operations_names_every_key_of_a_pipeline_file_with_its_default() -> None:
-    text = section("docs/operations.md", "the-pipeline-file")
+def test_the_page_on_pipeline_files_names_every_key_with_its_default() -> None:
+    text = section("docs/pipeline-file.md", "every-key")
     rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
     told = {key: default.strip() for keys, default in rows for key in re.findall(r"`([^`]+)`", keys)}
     leaves = dict(_leaves(json.loads(paper("deployments/pipelines/pipeline.schema.json"))))
@@ -172,7 +172,8 @@ def test_operations_names_every_command_option_and_choice() -> None:
     told = section("docs/operations.md", "commands")
     named = first_cells(told)
     for name, command in commands().items():
-        assert any(cell.startswith(f"sluice {name} FILE") for cell in named), name
+        subject = next(action.metavar for action in command._actions if not action.option_strings)
+        assert any(cell.startswith(f"sluice {name} {subject}") for cell in named), name
         for action in command._actions:
             if not isinstance(action, argparse._HelpAction):
                 assert {option for option in action.option_strings if option.startswith("--")} <= named, action.dest
@@ -464,7 +465,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)
 def test_every_file_of_the_project_that_a_paper_names_exists(path: Path) -> None:
-    named = re.findall(r"\b(?:sluice|flows|tasks|deployments|tests|docs)/[\w./]+", path.read_text(encoding="utf-8"))
+    named = re.findall(r"\b(?:sluice|flows|tasks|deployments|tests|docs)/[\w./-]+", path.read_text(encoding="utf-8"))
     made_by_the_reader = {"deployments/pipelines/orders.yaml"}
     missing = {name.rstrip(".") for name in named if not (ROOT / name.rstrip(".")).exists()}
     assert missing <= made_by_the_reader

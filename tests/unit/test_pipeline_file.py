@@ -415,6 +415,33 @@ def test_a_window_has_room_for_one_record_of_each_partition() -> None:
     assert parsed(changed("[0, 1, 2]", "[0, 1]", text)).source.kafka.partitions == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "label: prediction.label",
+            "label: $TODO",
+            "a.yaml:10: map.prediction.label: to be filled in. Where the label is: text (binary_classification) or",
+        ),
+        ("ms}", "$TODO}", "a.yaml:9: map.timestamp.unit: to be filled in. How the event writes it: seconds (s), mil"),
+        ("timestamp: {path: scored_at, unit: ms}", "timestamp: $TODO", "a.yaml:9: map.timestamp: to be filled in. "),
+        ('version: "2013.4"', "version: $TODO", "a.yaml:15: map.version: to be filled in. The model's version"),
+        ("model: departure-delay", "model: $TODO", "a.yaml:17: arize.model: to be filled in. The model's name"),
+        ("binary_classification", '"$TODO"', "a.yaml:18: arize.type: to be filled in. The model's type in Arize"),
+        ("distance: float", "distance: $TODO", "a.yaml:13: map.features.columns.distance: to be filled in. See the co"),
+        (
+            "tags: {region: string}",
+            "tags: {region: {path: $TODO, type: string}}",
+            "tags.region.path: to be filled in. ",
+        ),
+        ("name: flights\n", "name: flights\ndrop: [$TODO]\n", "a.yaml:2: drop[0]: to be filled in. See the comment"),
+    ],
+)
+def test_what_a_draft_left_open_is_told_alone_with_what_belongs_there(old: str, new: str, expected: str) -> None:
+    (problem,) = problems(changed(old, new))
+    assert expected in problem
+
+
 def test_every_problem_is_told_at_once_in_the_order_of_lines() -> None:
     text = changed("kind: predictions", "kind: x", changed("share: 10%", "share: -1", changed("unit: ms", "unit: x")))
     lines = [int(line.split(":")[1]) for line in problems(text)]

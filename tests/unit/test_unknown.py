@@ -91,6 +91,12 @@ def test_a_field_that_few_have_is_not_told_for_its_name_may_be_data() -> None:
     assert [path for path, *_ in told(*[KNOWN] * 5, KNOWN | {"often": 1})] == ["often"]
 
 
+def test_the_keys_of_a_map_are_data_and_not_told() -> None:
+    people = ["alice", "bob", "carol", "dave", "mallory"]
+    assert told(*(KNOWN | {"clicks": {name: 1}} for name in people)) == []
+    assert told(KNOWN | {"clicks_by_user": {"alice": 1}}) == []
+
+
 def test_what_is_no_json_object_does_not_disturb() -> None:
     deep = b'{"kind": "prediction", "a": ' * 3 + b"1" + b"}" * 3
     nested = b'{"kind": "prediction", "deep": ' + b'{"a": ' * 500 + b"1" + b"}" * 501
