@@ -1,11 +1,11 @@
-# `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, or to the demo.
+# `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, the demo or the benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check races smoke lock clean
+.PHONY: help install demo up test check races smoke bench instructions lock clean
 
 PY := .venv/bin/python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: install ## one pass of everything on this machine: Kafka, S3, Prefect, an Arize stand-in, real events
 	@$(PY) -m deployments.local.demo $(ARGS)
@@ -33,6 +33,12 @@ smoke: ## ten rows to the real Arize, if ARIZE_API_KEY and ARIZE_SPACE_ID are se
 		echo "not run: ARIZE_API_KEY and ARIZE_SPACE_ID are not set"; \
 	fi
 
+bench: install ## speed beside others, on a real broker: minutes to an hour; ARGS=--help
+	@$(PY) -m benchmarks $(ARGS)
+
+instructions: install ## the instructions of a window's pure kernel beside those kept, under valgrind: two minutes
+	@$(PY) -m benchmarks.instructions $(ARGS)
+
 install: ## .venv as requirements.lock says (the others do this first)
 	@deployments/venv.sh install
 
@@ -40,5 +46,5 @@ lock: ## requirements.lock anew; UPGRADE=--upgrade takes the newest versions tha
 	@deployments/venv.sh lock $(UPGRADE)
 
 clean: ## remove what was made here, .venv included
-	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv.lock benchmarks/.venv benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -44,8 +44,8 @@ class Destination(Protocol):
     def resolve(self, pipeline: Pipeline) -> entries.Destination:
         """Say where a pipeline's rows go, for an entry to keep."""
 
-    def get_ready(self) -> None:
-        """Begin whatever takes a while before the first send."""
+    def get_ready(self, sends: int) -> None:
+        """Begin whatever takes a while before the first send; so many of them are planned."""
 
     def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Answer:
         """Send one part of a local staged file, once."""

@@ -174,14 +174,13 @@ class ArizeBySdk:
             environment=arize.environment,
         )
 
-    def get_ready(self) -> None:
+    def get_ready(self, sends: int) -> None:
         with self._lock:
             if not self._is_ready:
-                self._sdk.__enter__()
+                self._sdk.start(sends)
                 self._is_ready = True
 
     def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Answer:
-        self.get_ready()
         target = Target(
             space_id=to.space, model=to.model, type=to.type, environment=to.environment, version=part.version
         )

@@ -9,6 +9,7 @@ from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
 from sluice.delivery import Deliverer, Rules
 from sluice.errors import START_ANEW, Held, LedgerDamaged, LedgerMoved, NothingToResolve, SluiceError, TopicRecreated
+from sluice.garbage import collecting_seldom
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries, PartName
@@ -81,8 +82,8 @@ class Run:
                 raise
             # What is sealed needs nothing of Kafka: it is delivered first, whatever became of the topic or the group.
             planned = Planned(plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=problem)
-        if planned.unfinished or planned.plan.windows:
-            self._connections.destination.get_ready()
+        if sends := len(planned.unfinished) + len(planned.plan.windows):
+            self._connections.destination.get_ready(sends)
         step(
             "run.planned",
             pipeline=self.pipeline.name,
@@ -132,6 +133,10 @@ class Run:
         Raises:
             LedgerMoved: another run sealed some of these offsets first; nothing was changed.
         """
+        with collecting_seldom:
+            return self._stage(window)
+
+    def _stage(self, window: Ranges) -> Staged:
         read = self._read(window)
         entry = entries.Window(**self.sealing.entry_from(read))
         step("window.staged", ranges=entry.shown, balance=entry.balance.arithmetic())

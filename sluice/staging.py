@@ -158,14 +158,22 @@ def content_hash(frame: pl.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _canonical(column: pl.Series) -> Iterable[bytes]:
+def _canonical(column: pl.Series) -> Iterable[bytes | memoryview]:
     if column.dtype == pl.String:
         text = column.fill_null("")
         yield text.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8").tobytes()
-        yield "".join(text).encode()
+        yield _joined(text)
     elif column.dtype.is_float():
         yield column.fill_null(0.0).fill_nan(float("nan")).to_numpy().astype("<f8").tobytes()
     elif column.dtype == pl.Boolean:
         yield column.fill_null(value=False).cast(pl.UInt8).to_numpy().tobytes()
     else:
         yield column.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8").tobytes()
+
+
+def _joined(text: pl.Series) -> memoryview:
+    """Return the bytes of all texts, one behind the other, as Arrow's older layout has them: none becomes an object."""
+    array = text.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    bounds = memoryview(offsets).cast("q")[array.offset : array.offset + len(array) + 1]
+    return memoryview(data or b"")[bounds[0] : bounds[-1]]

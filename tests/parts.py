@@ -231,7 +231,7 @@ class MemoryArize:
     def resolve(self, pipeline: Pipeline) -> entries.Destination:
         return destination(pipeline.arize.model).in_space(self.space)
 
-    def get_ready(self) -> None: ...
+    def get_ready(self, sends: int) -> None: ...
 
     def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Said:
         self.on_send(to.space, timeout_s)

@@ -1,4 +1,4 @@
-"""The jars that `kafka.lock` names, downloaded once into the user's cache folder and proved by SHA-256 at each use."""
+"""The jars that a lock names, downloaded once into the user's cache folder and proved by SHA-256 at each use."""
 
 import hashlib
 import os
@@ -39,16 +39,16 @@ def jar_folder() -> Path:
     return cache_folder() / "jars"
 
 
-def class_path() -> str:
+def class_path(lock: Path = LOCK) -> str:
     """Return the class path of all locked jars, downloading what the cache lacks, eight at a time."""
     folder = jar_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(8) as pool:
-        return os.pathsep.join(map(str, pool.map(lambda jar: _present(jar, folder), locked_jars())))
+        return os.pathsep.join(map(str, pool.map(lambda jar: _present(jar, folder), locked_jars(lock))))
 
 
-def locked_jars() -> list[Jar]:
-    lines = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+def locked_jars(lock: Path = LOCK) -> list[Jar]:
+    lines = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
     return [Jar(coordinate=coordinate, sha256=sha256) for coordinate, sha256 in lines]
 
 

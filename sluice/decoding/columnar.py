@@ -29,8 +29,8 @@ SPACE: Final = b" \t\r\n"
 MAX_WHOLE: Final = 2**53  # from here on a double no longer tells one integer from the next
 _TYPES: Final = {"string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 _LOOSE_TYPES: Final = _TYPES | {"int": pa.float64()}
-_SUSPECT: Final = rb"\}[ \t\r\n]*n|(?:NaN|Inf|Infinity)[ \t\r\n]*[,\]}]"
-_SUSPECT_RE: Final = re.compile(_SUSPECT)
+_SUSPECT: Final = r"\}[ \t\r\n]*n|(?:NaN|Inf|Infinity)[ \t\r\n]*[,\]}]"
+_SUSPECT_RE: Final = re.compile(_SUSPECT.encode())
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
@@ -49,15 +49,13 @@ class Read:
 
 def unfit(values: Sequence[bytes]) -> list[int]:
     """Return the positions of values that are no JSON object for sure, and that `read` must never be handed."""
-    raw = pa.array(values, pa.binary())
+    raw = pl.Series(pa.array(values, pa.binary()))
+    text = _texts(raw)
     found: set[int] = set()
-    if not pc.all(pc.and_(pc.starts_with(raw, "{"), pc.ends_with(raw, "}"))).as_py():
+    if not (raw.bin.starts_with(b"{") & raw.bin.ends_with(b"}")).all():
         found.update(at for at, value in enumerate(values) if not _is_braced(value))
-    suspects = pc.match_substring_regex(raw, _SUSPECT)
-    if pc.any(suspects).as_py():
-        found.update(at for at in pc.indices_nonzero(suspects).to_pylist() if _is_foul(values[at]))
-    if not _are_utf8(raw):
-        found.update(at for at, value in enumerate(values) if not _is_utf8(value))
+    found.update(at for at in text.str.contains(_SUSPECT).arg_true() if _is_foul(values[at]))
+    found.update(text.is_null().arg_true())
     return sorted(found)
 
 
@@ -106,24 +104,23 @@ def _is_braced(value: bytes) -> bool:
     return bare.startswith(b"{") and bare.endswith(b"}")
 
 
+def _texts(raw: pl.Series) -> pl.Series:
+    """Return values as text, null where one is not UTF-8."""
+    try:
+        return raw.cast(pl.String)
+    except pl.exceptions.ComputeError:  # at least one is not, whatever `strict` says
+        return pl.Series([_text(value) for value in raw], dtype=pl.String)
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def _is_foul(value: bytes) -> bool:
     return _SUSPECT_RE.search(_STRING.sub(b"", value)) is not None
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _are_utf8(raw: Any) -> bool:
-    try:
-        raw.cast(pa.string())
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _parse(joined: bytes, projection: Projection, types: dict[str, Any]) -> Any:

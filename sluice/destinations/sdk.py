@@ -66,17 +66,25 @@ class SdkDestination:
         endpoint = {"api_host": host, "api_port": port, "api_scheme": scheme}
         self._senders = [_Sender(api_key, endpoint) for _ in range(parallel)]
         self._idle: queue.LifoQueue[_Sender] = queue.LifoQueue()
+        for sender in reversed(self._senders):  # the first one is taken first
+            self._idle.put(sender)
 
     def __enter__(self) -> Self:
-        """Start the senders: they import the SDK (2 s) while the caller reads its first window."""
+        """Start all senders."""
+        self.start(len(self._senders))
+        return self
+
+    def start(self, senders: int) -> None:
+        """Start so many senders, if there are: they import the SDK (2 s) while the caller reads its first window.
+
+        The others start when a send needs them.
+        """
         try:
-            for sender in self._senders:
+            for sender in self._senders[:senders]:
                 sender.child()
-                self._idle.put(sender)
         except BaseException:
             self.__exit__()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         for sender in self._senders:

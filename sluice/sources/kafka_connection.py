@@ -28,7 +28,7 @@ _DEFAULTS = {
     "socket.keepalive.enable": "true",
     "reconnect.backoff.max.ms": "1000",
 }
-_READER_DEFAULTS = {
+READER_DEFAULTS = {
     "queued.max.messages.kbytes": "32768",
     "fetch.message.max.bytes": str(1 << 20),
     "fetch.max.bytes": str(16 << 20),
@@ -87,7 +87,7 @@ class Connection:
             WrongSettings: librdkafka does not take the properties.
             SourceRefused: the function that is to give a token gave none.
         """
-        properties = {**_DEFAULTS, **_READER_DEFAULTS, **self._properties, **READER_LAW, "group.id": group}
+        properties = {**_DEFAULTS, **READER_DEFAULTS, **self._properties, **READER_LAW, "group.id": group}
         return self._made(Consumer, properties, trouble, stats_cb=on_statistics)
 
     def _made(

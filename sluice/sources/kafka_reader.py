@@ -19,7 +19,6 @@ from sluice.clock import Clock
 from sluice.errors import START_ANEW, EndBelowPosition, OffsetsExpired
 from sluice.offsets import OffsetRange, Partition
 from sluice.records import ReadRange
-from sluice.sources.garbage import collecting_seldom
 from sluice.sources.kafka_assignment import Assignment
 from sluice.sources.kafka_cursor import Cursor
 from sluice.sources.kafka_errors import OUT_OF_RANGE, Trouble, translated
@@ -108,8 +107,7 @@ class Reader:
         """
         try:
             window = Window([(at, self._held.cursor_for(at, epochs.get(at.partition))) for at in ranges], limits)
-            with collecting_seldom:
-                self._fill(window, limits.max_seconds, on_expired)
+            self._fill(window, limits.max_seconds, on_expired)
         except BaseException:
             self._held.forget()
             raise

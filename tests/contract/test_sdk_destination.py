@@ -309,6 +309,17 @@ def test_parallel_sends_have_a_sender_each(arize: ArizeStandIn, staged: Path) ->
         assert not stuck.done()
 
 
+def test_senders_beyond_those_that_were_started_start_when_a_send_needs_them(arize: ArizeStandIn, staged: Path) -> None:
+    destination = connected(arize, parallel=2)
+    try:
+        destination.start(1)
+        with hanging(Sending(arize, destination, "taken"), staged):
+            assert [sender._child is None for sender in destination._senders] == [False, True]
+            assert Sending(arize, destination, "another").send(staged).kind == "accepted"
+    finally:
+        destination.__exit__()
+
+
 PARENT = """
 import os, sys
 from pathlib import Path

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import EpochLost
+from sluice.garbage import collecting_seldom
 from sluice.offsets import OffsetRange, Partition
-from sluice.sources.garbage import collecting_seldom
 from sluice.sources.kafka_cursor import Cursor
 from sluice.sources.kafka_records import MessageRecords
 from sluice.sources.kafka_window import Window

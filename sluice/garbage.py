@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept from counting a window's messages over and over while they arrive."""
+"""Python's garbage collector, kept from counting a window's messages over and over while it is in hand."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _SELDOM = 200_000
 class _CollectingSeldom:
     """Raises the threshold of young objects, which is the whole process's, until the last of all threads has left.
 
-    A window of 100,000 messages is as many objects that live on: at Python's own threshold they are walked 140 times,
-    which costs a fifth of the reader's time.
+    A window of 100,000 messages is as many objects that live on until it is staged: at Python's own threshold they are
+    walked 140 times while they arrive, which costs a fifth of the reader's time, and once or twice more behind it.
     """
 
     def __init__(self) -> None:
