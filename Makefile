@@ -1,6 +1,6 @@
 # `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, the demo or the benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check races smoke bench instructions lock clean
+.PHONY: help install demo up test check races fuzz smoke bench instructions lock clean
 
 PY := .venv/bin/python
 
@@ -26,6 +26,10 @@ check: install ## lint, format, types, and which module may import which
 races: install ## the long proofs: kills, races, leader changes
 	@$(PY) -m pytest tests -m long -o faulthandler_timeout=3600 $(ARGS)
 
+fuzz: install ## hostile windows, guided by coverage: SECONDS=60, or ARGS=<a file that was found>
+	@deployments/venv.sh add tests/fuzz/requirements.lock
+	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
 smoke: ## ten rows to the real Arize, if ARIZE_API_KEY and ARIZE_SPACE_ID are set
 	@if [ -n "$$ARIZE_API_KEY" ] && [ -n "$$ARIZE_SPACE_ID" ]; then \
 		deployments/venv.sh install && $(PY) -m tests.smoke; \
@@ -46,5 +50,5 @@ lock: ## requirements.lock anew; UPGRADE=--upgrade takes the newest versions tha
 	@deployments/venv.sh lock $(UPGRADE)
 
 clean: ## remove what was made here, .venv included
-	rm -rf .venv .venv.lock benchmarks/.venv benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv.lock benchmarks/.venv benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

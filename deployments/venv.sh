@@ -3,6 +3,7 @@
 #
 #   deployments/venv.sh install              make .venv if it is missing or broken, fill it if it is stale
 #   deployments/venv.sh lock [--upgrade]     write requirements.lock anew from pyproject.toml
+#   deployments/venv.sh add FILE             put into .venv what a lock beside requirements.lock names
 #
 # PYTHON=… names the interpreter. A mirror set for pip, by variable or by file, is used for everything.
 set -eu
@@ -34,6 +35,17 @@ lock() {
     use_mirror_of_pip
     echo uv | compile - -o deployments/installer.lock "$@"
     compile --extra local --extra dev --extra msk pyproject.toml -o requirements.lock "$@"
+    of_extra fuzz | compile - -o tests/fuzz/requirements.lock "$@"
+}
+
+# No file but a wheel: what is only an aid is not worth a compiler.
+add() { pip install --quiet --only-binary :all: --no-deps --require-hashes -r "$1"; }
+
+of_extra() {
+    "$python_in_venv" -c '
+import sys, tomllib
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' "$1"
 }
 
 # The lowest Python is named, for a lock made on 3.13 would otherwise hold for 3.13 alone.
@@ -201,6 +213,6 @@ places_that_exist() {
 verb=${1:-install}
 [ $# -eq 0 ] || shift
 case $verb in
-    install | lock) "$verb" "$@" ;;
-    *) fail "unknown verb '$verb': install or lock" ;;
+    install | lock | add) "$verb" "$@" ;;
+    *) fail "unknown verb '$verb': install, lock or add" ;;
 esac

@@ -17,6 +17,8 @@ from typing import Final
 
 import polars as pl
 
+from sluice.decoding.columnar import SPACE
+from sluice.decoding.strict import is_deep
 from sluice.pipeline import Column, FromRecord, FromValue, Pipeline
 from sluice.records import Headers, Record, Rejected
 
@@ -114,7 +116,7 @@ def _paths(origins: tuple[FromValue | FromRecord, ...]) -> frozenset[Path]:
 
 def _is_object(value: bytes) -> bool:
     try:
-        return isinstance(json.loads(value.decode()), dict)
+        return not is_deep(value) and isinstance(json.loads(value.decode(), parse_int=str), dict)
     except (ValueError, RecursionError):
         return False
 
@@ -128,7 +130,10 @@ def _places(value: bytes, wanted: Collection[Path]) -> Iterator[tuple[Path, int,
     key, is_key, inside = "", False, -1
     start = 0
     path: Path = ()
-    for token in _TOKEN.finditer(value):
+    end = len(
+        value.rstrip(SPACE)
+    )  # no token ends the white space there: looking for one takes the square of its length
+    for token in _TOKEN.finditer(value, 0, end):
         bracket = token["bracket"]
         if bracket in (b"}", b"]"):
             above.pop()

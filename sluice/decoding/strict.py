@@ -20,8 +20,8 @@ _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?[0-9]++((?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)', re.DOTALL)
-
-
+_BRACKET: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
+_DEEPEST: Final = 500
 _OF_A_FIELD: Final = re.compile(r": (?:expected \w+|out of range)\Z")
 
 
@@ -56,7 +56,7 @@ def fault(value: bytes, projection: Projection, *, thorough: bool) -> str | None
         document = _document(value, thorough=thorough)
         for leaf in projection.leaves:
             _check(document, leaf)
-    except RecursionError:
+    except (_Deep, RecursionError):
         return None  # only the reader can tell
     except _Bad as bad:
         return bad.reason
@@ -68,9 +68,29 @@ def is_of_a_field(reason: str) -> bool:
     return _OF_A_FIELD.search(reason) is not None
 
 
+def is_deep(value: bytes) -> bool:
+    """Whether brackets are nested so deep that Python's parser might give up, or might not.
+
+    It does so at a depth that depends on how deep its caller stands; what becomes of a record must not.
+    """
+    if value.count(b"[") + value.count(b"{") <= _DEEPEST:
+        return False
+    depth = 0
+    for token in _BRACKET.finditer(value):
+        if token.lastindex is not None:
+            depth += 1 if token.lastindex == 1 else -1
+            if depth > _DEEPEST:
+                return True
+    return False
+
+
 def with_plain_integers(value: bytes) -> bytes:
     """Write each whole number of a JSON text without its fraction or exponent: 7.0 and 7e0 as 7."""
     return _TOKEN.sub(_plain, value)
+
+
+class _Deep(Exception):
+    pass
 
 
 class _Bad(Exception):
@@ -84,6 +104,8 @@ def _document(value: bytes, *, thorough: bool) -> dict[str, Any]:
         raise _Bad("empty value")
     try:
         text = value.decode()
+        if is_deep(value):
+            raise _Deep
         document = (_THOROUGH if thorough else _QUICK).decode(text)
     except UnicodeDecodeError:
         raise _Bad("not UTF-8") from None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from sluice.offsets import Partition
 from sluice.records import Headers, Record
+
+NO_NAME: Final = "\ufffd"
 
 
 class MessageRecords:
@@ -77,4 +80,19 @@ def _timestamp_ms(message: Message) -> int | None:
 
 def _headers(message: Message) -> Headers:
     # librdkafka hands headers over as a list of pairs; only producers may give a dict.
-    return tuple(cast(list[tuple[str, bytes | None]], message.headers() or ()))
+    try:
+        return tuple(cast(list[tuple[str, bytes | None]], message.headers() or ()))
+    except SystemError:
+        return _named_anew(message)
+
+
+def _named_anew(message: Message) -> Headers:
+    """Return the headers of a record of which one has a name that is not UTF-8, under `NO_NAME`.
+
+    The client fails for such a name when it is first asked, and from then on hands over a pair with nothing at all in
+    the name's place, on which Python crashes. `get_referents` alone sees what is in a pair without touching the rest.
+    """
+    pairs = cast(list[tuple[str, bytes | None]], message.headers())
+    named = [pair if len(inside := gc.get_referents(pair)) == 2 else (NO_NAME, inside[0]) for pair in pairs]
+    message.set_headers(cast(list[tuple[str, str | bytes | None]], named))  # for whoever asks next
+    return tuple(named)

@@ -141,6 +141,22 @@ def test_a_bad_value_is_rejected_alone_with_its_reason(value: bytes, reason: str
     assert verdict(value) == reason
 
 
+@pytest.mark.parametrize(("depth", "reason"), [(490, "id: expected string"), (700, "not JSON, or of another type")])
+def test_a_reason_does_not_depend_on_how_deep_the_caller_stands(depth: int, reason: str) -> None:
+    value = b'{"id": 5, "unknown": ' + b"[" * depth + b"]" * depth + b"}"
+
+    def from_below(calls: int) -> Any:
+        return from_below(calls - 1) if calls else rows(value)[0]
+
+    assert from_below(0) == from_below(300) == reason
+
+
+def test_brackets_in_texts_and_side_by_side_are_not_deep() -> None:
+    assert strict.is_deep(b"[" * 501)
+    assert not strict.is_deep(b'{"[' + b"[" * 501 + b'": [' + b"[]," * 501 + b"0]}")
+    assert not strict.is_deep(b'["' + b'\\"[' * 100_000)  # and in no time, though no string ends
+
+
 def test_documents_that_span_two_values_are_rejected_though_their_number_is_right() -> None:
     assert rows(b"{}\n{}", b"", GOOD) == {0: "not JSON", 1: "empty value", 2: GOOD_ROW}
     assert rows(b'{"id": "x"} {"id":', b'"y"}', GOOD) == {0: "not JSON", 1: "not JSON", 2: GOOD_ROW}

@@ -163,6 +163,15 @@ def test_fractions_of_a_second_are_kept() -> None:
     assert only(mapped(bare(time="{path: at, unit: s}"), record(0, value)))["prediction_ts"] == 1700000000.5
 
 
+@pytest.mark.parametrize(("unit", "per_second"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+def test_a_time_is_divided_as_exactly_in_a_window_of_many_as_alone(unit: str, per_second: int) -> None:
+    written = [(1_700_000_000_123 + 7 * number) * per_second // 1000 for number in range(200)]
+    got = [record(at, b'{"id": "a", "label": 1, "at": %d}' % number) for at, number in enumerate(written)]
+    text = bare(time=f"{{path: at, unit: {unit}}}")
+    assert mapped(text, *got).frame["prediction_ts"].to_list() == [float(number) / per_second for number in written]
+    assert mapped(text, got[9]).frame["prediction_ts"].to_list() == [float(written[9]) / per_second]
+
+
 @pytest.mark.parametrize(
     ("unit", "written", "why"),
     [
