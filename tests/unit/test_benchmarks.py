@@ -181,8 +181,8 @@ def test_the_share_of_prefect_is_what_the_flow_took_longer_than_its_neighbour() 
 
 
 def test_instructions_are_compared_only_on_one_kind_of_machine() -> None:
-    assert compared(102, "here", 100, "here")[1] is False
-    assert compared(104, "here", 100, "here")[1] is True
+    assert compared(105, "here", 100, "here")[1] is False
+    assert compared(106, "here", 100, "here")[1] is True
     assert compared(900, "here", 100, "elsewhere")[1] is False
 
 
