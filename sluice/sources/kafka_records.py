@@ -81,9 +81,12 @@ def _timestamp_ms(message: Message) -> int | None:
 def _headers(message: Message) -> Headers:
     # librdkafka hands headers over as a list of pairs; only producers may give a dict.
     try:
-        return tuple(cast(list[tuple[str, bytes | None]], message.headers() or ()))
+        # By way of `map`, which looks whether the call failed: it fails and gives a list, too, and beside a result a
+        # warm interpreter looks for no failure of a usual call.
+        (found,) = map(Message.headers, (message,))
     except SystemError:
         return _named_anew(message)
+    return tuple(cast(list[tuple[str, bytes | None]], found or ()))
 
 
 def _named_anew(message: Message) -> Headers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,8 @@ def test_a_hundred_thousand_hostile_records_each_have_one_fate_that_is_theirs_al
     assert sum(map(len, seen.values())) >= MANY
     for name, records in seen.items():
         random.Random(0).shuffle(records)
-        at = 0
-        while at < len(records):
-            for size in LARGE_WINDOWS:
-                proofs[name].window(records[at : at + size])
-                at += size
+        sizes = cycle(LARGE_WINDOWS)
+        while records:
+            size = next(sizes)
+            proofs[name].window(records[:size])
+            del records[:size]
