@@ -47,7 +47,8 @@ def test_all_runs_of_a_space_keep_one_pace(bench: Bench, server: PrefectServer, 
     assert (done.code, done.found["state"]) == (0, "done"), done.err
     made = api.ask("GET", limit)
     assert (made["limit"], made["slot_decay_per_second"]) == (30, 3.0)
-    assert 0 < made["active_slots"] <= 30
+    assert made["active_slots"] <= 30
+    assert made["updated"] > made["created"], "slots were taken; on a busy machine they are back by now"
     append(thirty, 0, [event(30)])
     done = cold(bench, "run", name, "--json", **server.environment(), SLUICE_ROWS_PER_SECOND="300.5")
     assert (done.code, done.found["totals"]["rows_accepted"]) == (0, 1), done.err

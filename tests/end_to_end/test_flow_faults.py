@@ -39,7 +39,8 @@ def test_a_server_restarted_in_the_middle_costs_no_row_and_doubles_none(
     deploy: Callable[..., Deployed], kafka: Kafka
 ) -> None:
     written = everything(topic(kafka.bootstrap_servers))
-    flow = deploy(written.topic)
+    # Time enough: a send that is given up on a busy machine is sent again, and may be counted twice.
+    flow = deploy(written.topic, limits={"send_timeout_seconds": 90})
     flow.bench.arize.script("slow", seconds=4, model=flow.name)
     first = flow.trigger()
     wait_until(lambda: bool(flow.bench.sends(flow.name)), RUN_S, "the first send")
