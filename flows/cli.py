@@ -126,33 +126,21 @@ def sweep(options: argparse.Namespace) -> Printed:
 
 
 def resolve(options: argparse.Namespace) -> Printed:
-    """Give a person's word on a held entry, on the rows of a part, on the space of what Arize refuses."""
-    from sluice.ledger.log import held_error
-    from sluice.resolution import readdress, resolve_delivery, resolve_window
+    """Give a person's word on a held entry, on the rows or the file of a part, on the space of what Arize refuses."""
+    from flows.cli_resolve import resolved
 
-    of_a_part = options.part is not None
-    if options.verdict not in (
-        ("delivered", "resend", "drop") if of_a_part else ("deliver", "redo", "drop", "readdress")
-    ):
-        raise WrongUse(
-            f"{options.verdict} is no word on {'a part' if of_a_part else 'an entry without --part'}",
-            "See: sluice resolve --help",
-        )
-    with opened(options) as work:
-        work.require_ledger()
-        if of_a_part:
-            sends = resolve_delivery(work, options.entry, options.part, options.verdict, options.reason)
-            found: dict[str, Any] = {"entry": options.entry, "part": options.part, "deliveries": sends}
-        elif options.verdict == "readdress":
-            found = {"entry": options.entry, "parts": readdress(work, options.entry, options.reason)}
-        else:
-            number = resolve_window(work, options.entry, options.verdict, options.reason)
-            found = {"entry": options.entry, "ended_by": number}
-        held_again = str(held_error(work.ledger.state)) if work.ledger.state.held else ""
-    found |= {"state": "held" if held_again else "done", "pipeline": work.pipeline.name, "verdict": options.verdict}
-    found |= {"message": held_again} if held_again else {}
-    text = f"Entry {options.entry}: {options.verdict}." + ("" if held_again else f" Next: sluice run {options.file}")
+    found = resolved(options)
+    text = f"Entry {options.entry}: {options.verdict}."
+    text += "" if found["state"] == "held" else f" Next: sluice run {options.file}"
     return _EXIT_CODES[found["state"]], found, text
+
+
+def import_job(options: argparse.Namespace) -> Printed:
+    """Show the import job that reads the pipeline's files; with --apply, --made or --next, change what is so."""
+    from flows.cli_import_job import import_job_text, looked_at
+
+    found = looked_at(options)
+    return 0, found, import_job_text(found)
 
 
 def realign(options: argparse.Namespace) -> Printed:
@@ -174,6 +162,6 @@ def realign(options: argparse.Namespace) -> Printed:
 
 
 COMMANDS = {
-    command.__name__: command
-    for command in (draft, check, preview, plan, run, status, rejected, resolve, realign, sweep)
+    command.__name__.replace("_", "-"): command
+    for command in (draft, check, preview, plan, run, status, rejected, resolve, import_job, realign, sweep)
 }

@@ -10,9 +10,15 @@ from typing import Any
 
 _VERDICTS = (
     "deliver, redo, drop: of a held window; with --part, delivered: Arize has these rows, resend: it has not, "
-    "drop: let go of them; readdress: of an entry that was sealed for the wrong space"
+    "drop: let go of them; readdress: of an entry that was sealed for the wrong space; redeliver: of one whose file "
+    "Arize did not take, as another file"
 )
 _FILE = "a pipeline file, or the name of one in SLUICE_PIPELINES"
+_JOB_CHANGES = {
+    "apply": "bring the columns of the job to what the pipeline file says",
+    "made": "a person made the job, and there is no developer key to find it by",
+    "next": "leave the prefix of today behind for good: another one, and another job",
+}
 _SIDES = "which side is right: ledger sets the group back or forward, group skips the ledger forward"
 MOST_RECORDS = 10_000
 Command = Callable[[argparse.Namespace], Any]
@@ -78,9 +84,15 @@ def _entry(parser: argparse.ArgumentParser) -> None:
 
 def _verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", type=int, help="the part's number, for a word on its rows")
-    verdicts = ["deliver", "redo", "drop", "delivered", "resend", "readdress"]
+    verdicts = ["deliver", "redo", "drop", "delivered", "resend", "readdress", "redeliver"]
     parser.add_argument("verdict", choices=verdicts, help=_VERDICTS)
     parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
+
+
+def _job_changes(parser: argparse.ArgumentParser) -> None:
+    changes = parser.add_mutually_exclusive_group()
+    for name, does in _JOB_CHANGES.items():
+        changes.add_argument(f"--{name}", dest="change", action="store_const", const=name, help=does)
 
 
 def _dry_run(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +131,7 @@ _OPTIONS = {
     "draft": [_draft],
     "preview": [_records],
     "check": [_trials],
+    "import-job": [_job_changes],
     "plan": [_bounds],
     "run": [_bounds, _no_prefect],
     "rejected": [_entry],

@@ -59,6 +59,9 @@ def plan_text(found: Mapping[str, Any]) -> str:
 def run_text(found: Mapping[str, Any]) -> str:
     lines = [f"{found['pipeline']}: {found['state']}, {counted(len(found['windows']), 'window')}"]
     lines += [window_text(window) for window in found["windows"]]
+    lines += found["notes"]
+    if pending := found["totals"]["files_pending"]:
+        lines.append(f"{counted(pending, 'file')} pending: Arize has not said yet; the next run asks again")
     lines += [
         f"the file does not know {field['path']}; to take it: {field['line']}" for field in found["unknown_fields"]
     ]
@@ -68,8 +71,8 @@ def run_text(found: Mapping[str, Any]) -> str:
 def window_text(window: Mapping[str, Any]) -> str:
     """One line of arithmetic a window: `entry 3  100,000 = 99,890 staged + 110 rejected → 99,890 accepted`."""
     balance = Balance(**{name: sum(item[name] for item in window["ranges"]) for name in _CLASSES})
-    dropped = f", {window['rows_dropped']:,} dropped" if window["rows_dropped"] else ""
-    line = f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted{dropped}"
+    others = [f", {window[f'rows_{name}']:,} {name}" for name in ("placed", "dropped") if window[f"rows_{name}"]]
+    line = f"entry {window['entry']:>4}  {balance.arithmetic()} → {window['rows_accepted']:,} accepted{''.join(others)}"
     line += f", {window['status']}"
     doubted = [str(item["part"]) for item in window["receipts"] if item["unknown_sends"]]
     return line + (f"; part {', '.join(doubted)} may be counted twice" if doubted else "")
@@ -87,6 +90,9 @@ def status_text(found: Mapping[str, Any]) -> str:
         lines.append(table(_PARTITION, ([item[name] for name in _PARTITION] for item in found["partitions"])))
     if found["problem"]:
         lines.append(f"the next run stops: {found['problem']['message']}")
+    files = {name: count for name, count in found["files"].items() if count}
+    if files:
+        lines.append("files: " + ", ".join(f"{count:,} {name}" for name, count in files.items()))
     lines += [
         f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]
     ]

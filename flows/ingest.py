@@ -82,6 +82,11 @@ def final_state(report: RunReport) -> State[Any]:
         case "failed":
             return Failed(message=report.message, data=report.as_dict())
         case "done":
-            return Completed(
-                message=report.balance.arithmetic() if report.windows else "Nothing new", data=report.as_dict()
-            )
+            return Completed(message=_done(report), data=report.as_dict())
+
+
+def _done(report: RunReport) -> str:
+    pending = sum(item.is_pending for item in report.windows)
+    waits = f"; files that Arize has not settled yet: {pending}" if pending else ""
+    waits += "".join(f". {note}" for note in report.notes)
+    return f"{report.balance.arithmetic()}{waits}" if report.windows else "Nothing new"

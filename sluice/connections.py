@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Protocol
 
 from sluice.answers import Answer
 from sluice.clock import Clock
+from sluice.importing import Bucket
+from sluice.jobs import Jobs
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pacing import Pace, unpaced
@@ -52,12 +54,26 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSide:
+    """What the import path needs of Arize: the bucket that it reads, and whom to ask; None without a developer key."""
+
+    bucket: Bucket
+    jobs: Jobs | None
+
+
+def no_import_side() -> ImportSide:
+    """Where nothing goes by the import path."""
+    raise LookupError("this run has no import side")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
     """What a run works with, opened.
 
     Attributes:
         hash_key: of the fields that the pipeline hashes.
         pace: waits until so many rows may go to Arize.
+        import_side: opens it, where an entry goes that way.
     """
 
     store: Store
@@ -67,6 +83,7 @@ class Connections:
     scratch: Path
     hash_key: str = field(default="", repr=False)
     pace: Pace = unpaced
+    import_side: Callable[[], ImportSide] = no_import_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

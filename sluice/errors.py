@@ -33,7 +33,13 @@ SluiceError
 │   ├── LedgerDamaged            a ledger object cannot be read, or the chain is broken
 │   ├── LedgerOfAnotherVersion   written by a newer Sluice
 │   ├── DestinationRefused       Arize refused the credentials or the space
-│   └── DeliveryRefused          Arize refused the rows
+│   ├── DeliveryRefused          Arize refused the rows
+│   ├── ImportJobMissing         a person has to make the import job
+│   ├── ImportJobGone            the import job of a file, or of the pipeline, was deleted
+│   ├── ImportJobDiffers         the import job is not as the pipeline file says
+│   ├── ImportJobTwice           several import jobs read one prefix
+│   ├── ImportJobRefused         Arize refuses the import job, or the first file of it
+│   └── ImportFailed             Arize did not take a file
 └── Held                         exit code 3: waits for a person's word
     ├── WindowHeld               too large a share of the window was rejected
     └── DeliveryHeld             a send has no known outcome
@@ -218,6 +224,30 @@ class DestinationRefused(Terminal):
 
 class DeliveryRefused(Terminal):
     """Arize, or its SDK, refused the rows; nothing was taken."""
+
+
+class ImportJobMissing(Terminal):
+    """There is no import job for the prefix, and a person makes it, for the pipeline file says so."""
+
+
+class ImportJobGone(Terminal):
+    """The import job of a file, or of the pipeline, was deleted in Arize."""
+
+
+class ImportJobDiffers(Terminal):
+    """The import job reads other columns, or for another model, than the pipeline file says."""
+
+
+class ImportJobTwice(Terminal):
+    """Several import jobs read one prefix: Arize would import every file several times."""
+
+
+class ImportJobRefused(Terminal):
+    """Arize refuses to make the import job, or the first file of it in a dry run."""
+
+
+class ImportFailed(Terminal):
+    """Arize looked at a file and did not take it."""
 
 
 class Held(SluiceError):

@@ -9,12 +9,14 @@ import contextvars
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sluice.errors import Held, LedgerMoved, SluiceError
 from sluice.ledger.entries import Sealed
 from sluice.offsets import OffsetRange
+from sluice.placing import Settled
 from sluice.planning import Plan
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport, UnknownField, WindowReport
@@ -59,6 +61,7 @@ class Verbs(Protocol):
     def plan(self) -> Planned: ...
     def stage(self, window: Ranges) -> Staged: ...
     def deliver(self, number: int, part: int) -> Receipt: ...
+    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled: ...
     def commit(self, settled: Sequence[int]) -> Committed: ...
     def record(self, report: RunReport) -> None: ...
 
@@ -75,8 +78,10 @@ def ingest(verbs: Verbs, report: RunReport, *, parallel_windows: int) -> RunRepo
     with _Deliveries(verbs, report, parallel_windows) as work:
         try:
             _drain(verbs, work)
+            work.settle(patience=True)
         except SluiceError as error:
             work.finish(quietly=True)
+            work.settle_quietly()
             work.report = work.report.ended_by(error)
         verbs.record(work.report)
         return work.report
@@ -91,6 +96,8 @@ def _drain(verbs: Verbs, work: _Deliveries) -> None:
         for unfinished in planned.unfinished:
             work.take(unfinished)
         work.finish()
+        if planned.unfinished:
+            work.settle(patience=False)
         if planned.problem is not None:
             raise planned.problem
         is_drained = _drain_plan(verbs, work, planned.plan)
@@ -155,6 +162,25 @@ class _Deliveries:
                 errors.append(error)
         if errors and not quietly:
             raise errors[0]
+
+    def settle(self, *, patience: bool) -> None:
+        """Ask what became of the files in hand, commit what is settled, and raise what a person must see to."""
+        numbers = [item.number for item in self.report.windows if item.is_pending]
+        if not numbers:
+            return
+        found = self._verbs.settle(numbers, patience=patience)
+        self.report = replace(self.report, notes=found.notes)
+        for receipt in found.receipts:
+            self.report = self.report.with_receipt(receipt)
+        if found.receipts:
+            self._commit([item.number for item in self.report.windows if item.number in numbers and item.is_settled])
+        if found.problem is not None:
+            raise found.problem
+
+    def settle_quietly(self) -> None:
+        """The same once, in a run that has failed already."""
+        with suppress(SluiceError):
+            self.settle(patience=False)
 
     def _submit(self, number: int, part: int) -> None:
         # A copy of the context goes along: whoever runs the verb finds there which run it belongs to.

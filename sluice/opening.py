@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from sluice.answers import Answer
 from sluice.clock import SystemClock
-from sluice.connections import Connections, RunOptions
+from sluice.connections import Connections, ImportSide, RunOptions
 from sluice.destinations.sdk import SdkDestination, Target
+from sluice.errors import WrongSettings
+from sluice.importing import Bucket
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pacing import MachinePace, Pace, unpaced
@@ -52,6 +55,7 @@ def opened_run(
     pipeline = loaded.pipeline
     kafka, arize = pipeline.source.kafka.connection, pipeline.arize.connection
     settings.require(kafka=kafka, store=True, arize=arize, hash_key=bool(pipeline.hash))
+    _check_import(pipeline, settings)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
         space = settings.arize(arize)
@@ -63,6 +67,7 @@ def opened_run(
             pace=pace_of(space),
             scratch=scratch,
             hash_key=settings.hash_key().get_secret_value() if pipeline.hash else "",
+            import_side=lambda: stack.enter_context(_import_side(pipeline, settings)),
         )
         yield Run(loaded, connections, run_id, options)
 
@@ -207,3 +212,35 @@ def _arize(pipeline: Pipeline, connection: ArizeConnection) -> Iterator[ArizeByS
         yield destination
     finally:
         destination.close()
+
+
+def _check_import(pipeline: Pipeline, settings: Settings) -> None:
+    """Check what the import path needs of the settings, where the pipeline goes that way."""
+    if pipeline.arize.path == "object_store":
+        settings.import_store()
+        if pipeline.arize.import_job == "managed" and settings.arize(pipeline.arize.connection).developer_key is None:
+            raise WrongSettings(
+                "arize.import_job is managed, and there is no developer key to make import jobs with",
+                "Set ARIZE_DEVELOPER_KEY, or make the job in Arize and say arize.import_job: existing",
+            )
+
+
+@contextmanager
+def _import_side(pipeline: Pipeline, settings: Settings) -> Iterator[ImportSide]:
+    """Open the bucket that Arize reads, and Arize's GraphQL where there is a key for it."""
+    # Imported here: a run by the SDK needs neither.
+    from sluice.destinations.imports.graphql import opened_graphql
+    from sluice.destinations.imports.jobs import ImportJobs
+
+    connection, arize = settings.import_store(), settings.arize(pipeline.arize.connection)
+    store = open_store(connection)
+    parts = urlsplit(connection.url)
+    folder = unquote(parts.path).strip("/")
+    bucket = Bucket(name=parts.netloc, prefix=f"{folder}/" if folder else "", store=store)
+    if arize.developer_key is None:
+        yield ImportSide(bucket=bucket, jobs=None)
+        return
+    columns = frozenset(column.name for column in pipeline.columns())
+    told = columns | {pipeline.arize.model, bucket.name}
+    with opened_graphql(arize, told) as graphql:
+        yield ImportSide(bucket=bucket, jobs=ImportJobs(graphql, columns))

@@ -14,6 +14,8 @@ class Receipt:
     Attributes:
         rows: that Arize took; 0 where a person let go of them.
         dropped: rows that a person let go of.
+        placed: rows of a file that is in its place, where nobody may ask Arize about it.
+        is_pending: the file is in its place, and Arize has not said yet what became of it: nothing is settled.
         sent: whether this run sent it; False where it was found settled.
         unknown: how many other deliveries of the part have no known outcome: so often more may it be counted.
     """
@@ -24,18 +26,26 @@ class Receipt:
     rows: int
     sent: bool
     dropped: int = 0
+    placed: int = 0
+    is_pending: bool = False
     unknown: int = 0
 
     @classmethod
     def of(cls, name: PartName, end: End, rows: int, *, sent: bool) -> Receipt:
         """Return the receipt of a part with so many rows."""
-        taken, dropped = (0, rows) if end.is_dropped else (rows, 0)
+        kind = end.outcome.kind
         return cls(
             entry=name.entry,
             part=name.part,
             delivery=end.number,
-            rows=taken,
-            dropped=dropped,
+            rows=rows if kind == "accepted" else 0,
+            dropped=rows if kind == "dropped" else 0,
+            placed=rows if kind == "placed" else 0,
             sent=sent,
             unknown=end.unknown,
         )
+
+    @classmethod
+    def of_pending(cls, name: PartName, *, sent: bool) -> Receipt:
+        """Return what is known of a file that is in its place and not settled."""
+        return cls(entry=name.entry, part=name.part, delivery=0, rows=0, sent=sent, is_pending=True)

@@ -67,8 +67,18 @@ class WindowReport:
 
     @property
     def is_settled(self) -> bool:
-        """Whether each of its parts was accepted, or let go by a person."""
-        return not self.entry.held and len(self.receipts) == len(self.entry.parts)
+        """Whether each of its parts was accepted, or placed where nobody may ask, or let go by a person."""
+        return not self.entry.held and not self.is_pending and len(self.receipts) == len(self.entry.parts)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its file is in its place, and Arize has not said yet what became of it."""
+        return any(receipt.is_pending for receipt in self.receipts)
+
+    @property
+    def placed(self) -> int:
+        """Rows of a file that is in its place, where nobody may ask Arize about it."""
+        return sum(receipt.placed for receipt in self.receipts)
 
     @property
     def status(self) -> str:
@@ -76,6 +86,8 @@ class WindowReport:
             return "held"
         if self.committed_at:
             return "committed"
+        if self.is_pending:
+            return "pending"
         return "delivered" if self.is_settled else "sealed"
 
     def is_committed(self, offsets: Mapping[Partition, int]) -> bool:
@@ -92,12 +104,15 @@ class WindowReport:
             "ranges": [range_as_dict(item) for item in self.entry.ranges],
             "staged": self.entry.staged.key if self.entry.staged else None,
             "rows_accepted": self.accepted,
+            "rows_placed": self.placed,
             "rows_dropped": self.dropped,
             "receipts": [
                 {
                     "part": item.part,
                     "delivery": item.delivery,
                     "rows": item.rows,
+                    "placed": item.placed,
+                    "pending": item.is_pending,
                     "dropped": item.dropped,
                     "sent_here": item.sent,
                     "unknown_sends": item.unknown,
@@ -117,6 +132,7 @@ class RunReport:
         error: the name of the error that it is held or failed by.
         see: the runbook's heading on it.
         exit_code: of a command that shows it: 0 done, 1 failed, 2 wrong use or a wrong file, 3 held.
+        notes: what people should hear, and what stops nothing.
     """
 
     pipeline: str
@@ -129,6 +145,7 @@ class RunReport:
     exit_code: int = 0
     planned: tuple[OffsetRange, ...] = ()
     windows: tuple[WindowReport, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def ended_by(self, error: SluiceError) -> RunReport:
         return replace(
@@ -147,7 +164,9 @@ class RunReport:
         return replace(
             self,
             windows=tuple(
-                replace(item, receipts=(*item.receipts, receipt)) if item.number == receipt.entry else item
+                replace(item, receipts=(*(known for known in item.receipts if known.part != receipt.part), receipt))
+                if item.number == receipt.entry
+                else item
                 for item in self.windows
             ),
         )
@@ -199,11 +218,14 @@ class RunReport:
             "exit_code": self.exit_code,
             "planned": [str(item) for item in self.planned],
             "windows": [item.as_dict() for item in self.windows],
+            "notes": list(self.notes),
             "unknown_fields": [asdict(field) for field in self.unknown],
             "totals": {
                 "offsets": self.balance.total,
                 **self.balance.as_dict(),
                 "rows_accepted": self.rows_accepted,
+                "rows_placed": sum(item.placed for item in self.windows),
+                "files_pending": sum(item.is_pending for item in self.windows),
                 "rows_dropped": sum(item.dropped for item in self.windows),
             },
         }

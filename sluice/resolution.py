@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -71,6 +72,8 @@ def readdress(run: Run, number: int, reason: str) -> list[int]:
     """
     space = run.destination.space
     entry = _open(run, number).entry
+    if entry.destination.path == "object_store":
+        raise NothingToResolve(f"Entry {number} goes out as a file, to the import job of one space", _LOOK)
     aimed = [part for part in range(len(entry.parts)) if _aim(run, PartName.of(number, entry, part), space, reason)]
     if not aimed:
         raise NothingToResolve(
@@ -173,8 +176,10 @@ def _held(run: Run, number: int) -> OpenEntry:
 
 
 def _ended(run: Run, held: OpenEntry, purpose: Literal["deliver", "drop"], reason: str) -> entries.Derived:
-    origin, delivers = held.entry, purpose == "deliver"
+    origin, delivers, entry_id = held.entry, purpose == "deliver", uuid.uuid4().hex
+    is_file = delivers and origin.destination.path == "object_store"
     return entries.Derived(
+        id=entry_id,
         written_at=run.now(),
         run=run.run_id,
         origin=held.number,
@@ -184,7 +189,8 @@ def _ended(run: Run, held: OpenEntry, purpose: Literal["deliver", "drop"], reaso
         ranges=origin.ranges,
         staged=origin.staged if delivers else None,
         parts=origin.parts if delivers else (),
-        destination=origin.destination,
+        # A file goes to the job that there is now, which may be another one than when the window was held.
+        destination=run.sealing.file_destination(entry_id, origin) if is_file else origin.destination,
         pipeline_sha256=origin.pipeline_sha256,
     )
 

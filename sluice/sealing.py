@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sluice.clock import timestamp
 from sluice.connections import Connections
+from sluice.errors import NothingToResolve
 from sluice.ledger import Ledger, entries
-from sluice.offsets import CountedRange
+from sluice.offsets import CountedRange, OffsetRange
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange, Record
 from sluice.redaction import Redaction
@@ -19,14 +22,28 @@ if TYPE_CHECKING:
     from sluice.windows import MappedWindow
 
 _REASONS = 3  # the commonest ones are named
+# Where the file of an entry will be: of its id, its first range, and the file with its sha256.
+Address: TypeAlias = Callable[[str, OffsetRange, Path, str], str]
 
 
 class Sealing:
-    """Makes the entries of one run."""
+    """Makes the entries of one run.
+
+    Args:
+        address: asked on the import path alone.
+    """
 
     def __init__(
-        self, loaded: LoadedPipeline, connections: Connections, ledger: Ledger, staging: Staging, run_id: str
+        self,
+        loaded: LoadedPipeline,
+        connections: Connections,
+        *,
+        ledger: Ledger,
+        staging: Staging,
+        run_id: str,
+        address: Address,
     ) -> None:
+        self._address = address
         self._loaded = loaded
         self._pipeline = loaded.pipeline
         self._connections = connections
@@ -40,18 +57,46 @@ class Sealing:
         mapped, redaction = self._map(read), self._redaction
         first = mapped.counted[0].range
         held = self._why_held(mapped)
+        staged, entry_id = self._staging.stage(mapped.frame, first), uuid.uuid4().hex
         return {
+            "id": entry_id,
             "written_at": timestamp(self._connections.clock.epoch_s()),
             "run": self._run_id,
             "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
-            "staged": self._staging.stage(mapped.frame, first),
+            "staged": staged,
             "rejected": self._staging.stage_rejected(redaction.rejected(mapped.rejected), first),
             "raw": self._staging.stage_raw(self._every_record(read), first) if held and redaction.keeps_raw else None,
             "parts": parts_of(mapped, self._pipeline),
-            "destination": self._connections.destination.resolve(self._pipeline),
+            "destination": self.destination(entry_id, first, None if held else staged),
             "pipeline_sha256": self._loaded.sha256,
             "held": held,
         }
+
+    def destination(self, entry_id: str, first: OffsetRange, staged: entries.StagedFile | None) -> entries.Destination:
+        """Say where the rows of an entry go, by today's file and settings.
+
+        Args:
+            first: its first range.
+            staged: what goes out; None: nothing does.
+        """
+        found = self._connections.destination.resolve(self._pipeline)
+        if found.path == "sdk" or staged is None:
+            return found
+        file = self._staging.local_copy(staged)
+        return found.model_copy(update={"key": self._address(entry_id, first, file, staged.sha256)})
+
+    def file_destination(self, entry_id: str, origin: entries.Sealed) -> entries.Destination:
+        """Say where rows go out once more that were sealed to go out as a file.
+
+        Raises:
+            NothingToResolve: the pipeline goes another way by now, where parts are others.
+        """
+        if self._pipeline.arize.path != "object_store":
+            raise NothingToResolve(
+                "The entry goes out as a file, and the pipeline by the SDK now",
+                "Set arize.path: object_store until it is delivered",
+            )
+        return self.destination(entry_id, origin.ranges[0].range, origin.staged)
 
     def _map(self, read: Sequence[ReadRange]) -> MappedWindow:
         # Imported here: pyarrow's reader costs a fifth of a second, and a plan needs none of it.
@@ -77,10 +122,13 @@ class Sealing:
 
 
 def parts_of(mapped: MappedWindow, pipeline: Pipeline) -> tuple[entries.Part, ...]:
-    """One part for each model version, as the SDK takes one a call; actuals are joined whatever their version."""
+    """One part for each model version, as the SDK takes one a call; actuals are joined whatever their version.
+
+    On the import path the file is the one part.
+    """
     if not mapped.frame.height:
         return ()
-    if pipeline.kind == "actuals" or "version" not in mapped.frame.columns:
+    if pipeline.arize.path == "object_store" or pipeline.kind == "actuals" or "version" not in mapped.frame.columns:
         return (entries.Part(version=None, rows=mapped.frame.height),)
     counts = mapped.frame.group_by("version").len().sort("version")
     return tuple(entries.Part(version=version, rows=rows) for version, rows in counts.iter_rows())

@@ -15,7 +15,7 @@ from sluice.ledger.entries import StagedFile
 from sluice.ledger.keys import Keys
 from sluice.offsets import OffsetRange, Partition
 from sluice.records import Record, Rejected
-from sluice.store import Store
+from sluice.store import Store, sha256_of
 
 _HEADERS = pl.List(pl.Struct({"name": pl.String, "value": pl.Binary}))
 RAW_SCHEMA = pl.Schema(
@@ -38,7 +38,7 @@ class Staging:
     def __init__(self, store: Store, keys: Keys, scratch: Path) -> None:
         self._store = store
         self._keys = keys
-        self._scratch = scratch
+        self.scratch = scratch
 
     def stage(self, frame: pl.DataFrame, first: OffsetRange) -> StagedFile | None:
         """Stage the rows that go out; None where there are none."""
@@ -59,9 +59,9 @@ class Staging:
         Raises:
             StagedFileDamaged: it is gone, or differs from its entry.
         """
-        local = self._scratch / f"{file.sha256}.parquet"
+        local = self.scratch / f"{file.sha256}.parquet"
         if not local.exists():
-            part = self._scratch / uuid.uuid4().hex
+            part = self.scratch / uuid.uuid4().hex
             if not self._store.fetch(file.key, part):
                 raise StagedFileDamaged(
                     f"{file.key} is gone from the store",
@@ -76,7 +76,7 @@ class Staging:
 
     def discard(self, file: StagedFile) -> None:
         """Drop the local copy; the store's stays."""
-        (self._scratch / f"{file.sha256}.parquet").unlink(missing_ok=True)
+        (self.scratch / f"{file.sha256}.parquet").unlink(missing_ok=True)
 
     def raw_records(self, file: StagedFile) -> dict[Partition, list[Record]]:
         """Read raw records back, by partition, in offset order."""
@@ -98,25 +98,25 @@ class Staging:
         return found
 
     def _put(self, kind: str, frame: pl.DataFrame, first: OffsetRange, content: str | None = None) -> StagedFile:
-        unfinished = self._scratch / uuid.uuid4().hex
+        unfinished = self.scratch / uuid.uuid4().hex
         frame.write_parquet(unfinished, compression="zstd", compression_level=1)
         sha256 = sha256_of(unfinished)
-        file = unfinished.rename(self._scratch / f"{sha256}.parquet")
+        file = unfinished.rename(self.scratch / f"{sha256}.parquet")
         key = self._keys.file(kind, first, sha256)
         self._store.put_file_once(key, file, sha256)
         staged = StagedFile(key=key, rows=frame.height, bytes=file.stat().st_size, sha256=sha256, content=content)
-        self._check_stored(staged)
+        self._check_stored(staged, file)
         return staged
 
-    def _check_stored(self, staged: StagedFile) -> None:
-        stored = self._store.stat(staged.key)
-        if stored is None:
+    def _check_stored(self, staged: StagedFile, file: Path) -> None:
+        if self._store.has_file(staged.key, file, staged.sha256):
+            return
+        if self._store.stat(staged.key) is None:
             # A sweep takes the file of a window that others decided before this run woke up. It may never be sealed.
             raise StoreUnavailable(f"{staged.key} was written and is gone")
-        if stored.size != staged.bytes:
-            raise StagedFileDamaged(
-                f"{staged.key} is not in the store as it was written", "Look at the store; then run again"
-            )
+        raise StagedFileDamaged(
+            f"{staged.key} is not in the store as it was written", "Look at the store; then run again"
+        )
 
 
 def raw_frame(records: Iterable[tuple[Record, str | None]]) -> pl.DataFrame:
@@ -134,11 +134,6 @@ def raw_frame(records: Iterable[tuple[Record, str | None]]) -> pl.DataFrame:
         for record, reason in records
     ]
     return pl.DataFrame(rows, schema=RAW_SCHEMA, orient="row")
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_hash(frame: pl.DataFrame) -> str:

@@ -12,6 +12,7 @@ from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.log import ways_out
 from sluice.offsets import Partition
 from sluice.outlook import Standing
+from sluice.placing import failed as failure
 from sluice.run import Run
 
 
@@ -34,7 +35,44 @@ def status(run: Run) -> dict[str, Any]:
         "problem": problem.as_dict() if problem else None,
         "partitions": [_partition(standing, item) for item in standing.partitions] if standing else [],
         "waiting": [_waiting(run, item, problem) for item in state.open.values()] if state else [],
+        "files": file_counts(run),
         "may_be_counted_twice": [{"entry": item.entry, "part": item.part} for item in run.deliveries.doubts()],
+    }
+
+
+def file_counts(run: Run) -> dict[str, int | None]:
+    """Count the files of the import path: those that wait, and what became of those of the generation of today.
+
+    `complete` is Arize's own count; None where nobody may ask, or Arize does not answer. Then `placed` counts the files
+    that are in their place, by the ledger.
+    """
+    ends = {number: run.deliveries.of(PartName.of(number, item.entry, 0)) for number, item in _files(run).items()}
+    refused = [known for known in ends.values() if known and known[-1].outcome is not None]
+    found: dict[str, int | None] = {
+        "placed": 0,
+        "pending": len(ends) - len(refused),
+        "complete": 0,
+        "failed": len(refused),
+    }
+    newest = run.imports.newest() if run.pipeline.arize.path == "object_store" else None
+    if newest is None:
+        return found
+    try:
+        job = run.importing.job_of(*newest)
+    except SluiceError:
+        job = None
+    if job is not None:
+        return found | {"complete": job.counts.get("complete", 0)}
+    settled = run.deliveries.settled_since(newest[1].entry) - len(ends)
+    return found | {"placed": max(settled, 0), "complete": None}
+
+
+def _files(run: Run) -> dict[int, OpenEntry]:
+    open_ = run.ledger.state.open if run.ledger.exists else {}
+    return {
+        number: item
+        for number, item in open_.items()
+        if item.entry.destination.path == "object_store" and not item.entry.held
     }
 
 
@@ -91,15 +129,25 @@ def _next(item: OpenEntry, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: 
     for part, known in enumerate(parts):
         if waits_for_a_word(known, on_ambiguous):
             return f"look in Arize; then {words_on(item.number, part)}"
+    if item.entry.destination.path == "object_store":
+        return _next_of_file(item, parts[0])
     if any(known and known[-1].outcome and known[-1].outcome.kind == "refused" for known in parts):
         return "fix what Arize names; the next run sends it again"
     return "the next run delivers it"
+
+
+def _next_of_file(item: OpenEntry, known: tuple[Delivery, ...]) -> str:
+    if known and known[-1].outcome is not None:
+        return failure(PartName.of(item.number, item.entry, 0), known[-1].outcome).next_step
+    return "the next run asks Arize for it" if known else "the next run places it"
 
 
 def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:
     last = deliveries[-1] if deliveries else None
     if last is None:
         return {"deliveries": 0, "last": "not sent yet"}
+    if last.outcome is None and last.intent.placed:
+        return {"deliveries": len(deliveries), "last": "placed: Arize has not said yet"}
     if last.outcome is None:
         why = last.note.reason if last.note else "its sender died, or is still sending"
         return {"deliveries": len(deliveries), "last": f"no known outcome: {why}"}

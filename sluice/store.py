@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ class Store(Protocol):
     def put_file_once(self, key: str, file: Path, sha256: str) -> None:
         """Upload a file under a key that is a function of its content; one that is there already is left alone."""
 
+    def has_file(self, key: str, file: Path, sha256: str) -> bool:
+        """Whether what stands at the key is this file, by size and checksum; False where there is nothing."""
+
     def read(self, key: str) -> bytes | None:
         """Return an object whole, or None where there is none."""
 
@@ -58,6 +62,11 @@ class Store(Protocol):
     @property
     def clock_error_s(self) -> float:
         """How far two readings of the store's clock may be off: the grain of its time stamps and the way to it."""
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def standing(store: Store, key: str, data: bytes, *, is_ours: bool) -> bytes:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from sluice.destinations.arize_key import NotTold, look_at_space
-from sluice.errors import GroupInUse, GroupNotAllowed, SluiceError, TopicNotAllowed
+from sluice.destinations.imports.graphql import opened_graphql
+from sluice.destinations.imports.jobs import ImportJobs
+from sluice.errors import GroupInUse, GroupNotAllowed, SluiceError, TopicNotAllowed, WrongSettings
 from sluice.pipeline import Pipeline
 from sluice.settings import DEFAULT, Kind, Settings
 from sluice.sources.kafka import KafkaSource
@@ -38,6 +40,8 @@ def try_all(pipeline: Pipeline, settings: Settings) -> Iterator[Trial]:
         f"arize {arize.connection}{_origin(settings, 'arize', arize.connection)}",
         lambda: look_at_space(settings.arize(arize.connection)),
     )
+    if arize.path == "object_store":
+        yield from _try_import(pipeline, settings)
     if pipeline.hash:
         yield _tried(f"hash key{_origin(settings, 'hash_key')}", lambda: _try_hash_key(settings))
 
@@ -93,6 +97,29 @@ def _try_store(settings: Settings) -> str:
     connection = settings.store()
     probe(open_store(connection))
     return f"{connection.url} keeps what is written, and refuses to overwrite it"
+
+
+def _try_import(pipeline: Pipeline, settings: Settings) -> Iterator[Trial]:
+    """The bucket that Arize reads, and the developer key. Whether Arize may read the bucket only Arize knows."""
+    yield _tried("import store", lambda: _try_import_store(settings))
+    yield _tried("developer key", lambda: _try_developer_key(pipeline, settings))
+
+
+def _try_import_store(settings: Settings) -> str:
+    connection = settings.import_store()
+    probe(open_store(connection))
+    return f"{connection.url} keeps what is written, and refuses to overwrite it; whether Arize reads it, a run tells"
+
+
+def _try_developer_key(pipeline: Pipeline, settings: Settings) -> str:
+    arize = settings.arize(pipeline.arize.connection)
+    if arize.developer_key is None:
+        if pipeline.arize.import_job == "managed":
+            raise WrongSettings("arize.import_job is managed, and there is no developer key", "Set ARIZE_DEVELOPER_KEY")
+        raise NotTold("is not set: files are placed, and nobody asks what became of them")
+    with opened_graphql(arize, told=frozenset()) as graphql:
+        ImportJobs(graphql).at(arize.space_id, "", "")
+    return "is taken, and shown the import jobs of the space"
 
 
 def _try_hash_key(settings: Settings) -> str:

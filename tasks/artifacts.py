@@ -43,8 +43,10 @@ def publish_report(run: Run, report: RunReport) -> None:
     if rows:
         line = f"Ledger of {report.pipeline}: {report.balance.arithmetic()}"
         unknown = [f"- `{field.path}`: `{field.line}`" for field in report.unknown]
-        notes = ["", "Fields that the pipeline file does not know, and the line that takes each:", *unknown]
-        _publish(f"offsets-{_slug(run)}", rows, line, *(notes if unknown else ()))
+        notes = ["", *report.notes] if report.notes else []
+        if unknown:
+            notes += ["", "Fields that the pipeline file does not know, and the line that takes each:", *unknown]
+        _publish(f"offsets-{_slug(run)}", rows, line, *notes)
 
 
 @never_failing
@@ -92,13 +94,19 @@ def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
         "stop": item.stop,
         **item.balance,
         "status": window.status,
+        "path": window.entry.destination.path,
         "committed_at": window.committed_at,
         "receipt": ", ".join(map(_receipt_text, window.receipts)),
         **_file_columns(staged),
+        "imported_as": window.entry.destination.key,
     }
 
 
 def _receipt_text(receipt: Receipt) -> str:
+    if receipt.is_pending:
+        return f"part {receipt.part}: its file is in its place, Arize has not said yet"
+    if receipt.placed:
+        return f"part {receipt.part}: {receipt.placed} rows placed, nobody may ask Arize"
     doubt = f", may be counted {receipt.unknown + 1} times" if receipt.unknown else ""
     rows = f"{receipt.dropped} rows dropped" if receipt.dropped else f"{receipt.rows} rows"
     return f"part {receipt.part}: delivery {receipt.delivery}, {rows}{doubt}"

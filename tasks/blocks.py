@@ -50,11 +50,14 @@ class SluiceArize(Block):
     port: int = Field(default=0, description="0: the scheme's own.")
     scheme: str = Field(default="https", description="https or http.")
     rows_per_second: float = Field(default=0, description="What all runs of the space may send together; 0: no bound.")
+    developer_key: SecretStr = Field(default=SecretStr(""), description="The key of Arize's GraphQL, for import jobs.")
+    app_url: str = Field(default="", description="Where that GraphQL is; empty: https://app.arize.com.")
 
     def attributes(self) -> dict[str, str]:
         given = {"api_key": self.api_key.get_secret_value(), "space_id": self.space_id, "host": self.host}
         given |= {"port": str(self.port), "scheme": self.scheme}
         given |= {"rows_per_second": str(self.rows_per_second)} if self.rows_per_second else {}
+        given |= {"developer_key": self.developer_key.get_secret_value(), "app_url": self.app_url}
         return {name: value for name, value in given.items() if value}
 
     def problems(self) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The five tasks of a run. Each opens nothing and decides nothing: it calls one verb of the library."""
+"""The tasks of a run. Each opens nothing and decides nothing: it calls one verb of the library."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from prefect.tasks import Task, exponential_backoff
 from sluice.errors import LedgerMoved, SluiceError
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger.entries import parse_ranges
+from sluice.placing import Settled
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
 from sluice.run import Run
@@ -63,6 +64,12 @@ def deliver_part(run_id: str, entry: int, part: int) -> Receipt:
     return open_run(run_id).deliver(entry, part)
 
 
+@task(**_PLAIN, task_run_name="settle files")
+def settle_files(run_id: str, numbers: Sequence[int], *, patience: bool) -> Settled:
+    """Ask Arize what became of placed files."""
+    return open_run(run_id).settle(numbers, patience=patience)
+
+
 @task(**_PLAIN, task_run_name="commit")
 def commit_group(run_id: str, settled: Sequence[int]) -> Committed:
     """Drive the consumer group to the end of what is contiguous and delivered."""
@@ -92,6 +99,9 @@ class TaskVerbs:
 
     def deliver(self, number: int, part: int) -> Receipt:
         return deliver_part(self._run.run_id, number, part)
+
+    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
+        return settle_files(self._run.run_id, list(numbers), patience=patience)
 
     def commit(self, settled: Sequence[int]) -> Committed:
         return commit_group(self._run.run_id, list(settled))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sluice.connections import RunOptions
@@ -14,6 +15,7 @@ from sluice.pipeline import LoadedPipeline
 from sluice.report import RunReport
 from sluice.run import Run
 from tests import parts
+from tests.imports import MemoryImports
 from tests.parts import MemoryArize, MemoryKafka, MemoryStore, Said, pipeline_file
 from tests.simulation import World
 
@@ -21,13 +23,15 @@ A0, A1, B0 = Partition("a", 0), Partition("a", 1), Partition("b", 0)
 
 
 class Desk:
-    """A store, a Kafka and an Arize, and the runs on them."""
+    """A store, a Kafka and an Arize, and the runs on them. asks: whether there is a developer key."""
 
     def __init__(self, scratch: Path) -> None:
         self.world = World()
         self.store = MemoryStore(self.world)
         self.kafka = MemoryKafka({"a": 2, "b": 1})
         self.arize = MemoryArize()
+        self.imports = MemoryImports(self.world)
+        self.asks = True
         self._scratch = scratch
         self._count = 0
 
@@ -35,6 +39,7 @@ class Desk:
         self._count += 1
         name = f"run {self._count}"
         opened = parts.parts(self.world, self.store, self.kafka, self.arize, self._scratch / name)
+        opened = replace(opened, import_side=lambda: self.imports.side(asks=self.asks))
         return Run(file or pipeline_file(), opened, name, options)
 
     def person(self, file: LoadedPipeline | None = None) -> Run:

@@ -73,6 +73,10 @@ class MemoryStore:
     def put_file_once(self, key: str, file: Path, sha256: str) -> None:
         self.put_once(key, file.read_bytes())
 
+    def has_file(self, key: str, file: Path, sha256: str) -> bool:
+        pause(f"compare {key}")
+        return self.objects.get(key) == file.read_bytes()
+
     def read(self, key: str) -> bytes | None:
         pause(f"read {key}")
         return self.objects.get(key)
@@ -229,7 +233,8 @@ class MemoryArize:
     space: str = "space"
 
     def resolve(self, pipeline: Pipeline) -> entries.Destination:
-        return destination(pipeline.arize.model).in_space(self.space)
+        path = pipeline.arize.path
+        return destination(pipeline.arize.model).in_space(self.space).model_copy(update={"path": path})
 
     def get_ready(self, sends: int) -> None: ...
 
@@ -281,7 +286,7 @@ name: flights
 kind: predictions
 source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-flights, start: {start}}}}}
 map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: model}}
-arize: {{model: {model}, type: binary_classification}}
+arize: {{model: {model}, type: binary_classification, path: {path}, import_job: {import_job}}}
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
 policies: {{on_expired: {on_expired}, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
 keep: {keep}
@@ -294,6 +299,8 @@ def pipeline_file(
     partitions: str = "all",
     start: str = "earliest",
     model: str = "delay",
+    path: str = "sdk",
+    import_job: str = "managed",
     on_ambiguous: str = "resend",
     share: str = "50%",
     on_expired: str = "record",
@@ -305,6 +312,8 @@ def pipeline_file(
         partitions=partitions,
         start=start,
         model=model,
+        path=path,
+        import_job=import_job,
         on_ambiguous=on_ambiguous,
         share=share,
         on_expired=on_expired,
@@ -363,4 +372,5 @@ def sealed(*ranges: str, held: str | None = None, parts: int = 1) -> dict[str, A
 
 def parts(world: World, store: MemoryStore, kafka: MemoryKafka, arize: MemoryArize, scratch: Path) -> Connections:
     scratch.mkdir(parents=True, exist_ok=True)
-    return Connections(store=store, source=kafka, destination=arize, clock=WorldClock(world), scratch=scratch)
+    clock = WorldClock(world)
+    return Connections(store=store, source=kafka, destination=arize, clock=clock, scratch=scratch)

@@ -18,6 +18,7 @@ from deployments.local.stack import Stack, running_stack
 from deployments.local.watch import LedgerWatch
 
 PIPELINE = "flights"
+IMPORTED = "flights-imported"
 _DRILL = "group.committing:1:parent"
 _RUN_S = 120.0
 
@@ -42,6 +43,7 @@ class Demo:
         self._say = say
         self._api = PrefectApi(stack.prefect.api_url)
         self._deployment = self._api.deployment(f"ingest/{PIPELINE}")
+        self._imported = self._api.deployment(f"ingest/{IMPORTED}")
         os.environ.update(stack.environment())
         self._watch = LedgerWatch(PIPELINE, self._say.row)
 
@@ -49,7 +51,8 @@ class Demo:
     def no_other_runs(self) -> Iterator[None]:
         """Keep the schedule still and what an earlier call left out of the way: one run at a time is let through."""
         self._api.schedule(self._deployment["id"], active=False)
-        self._api.clear_runs(self._deployment["id"])
+        for deployment in (self._deployment, self._imported):
+            self._api.clear_runs(deployment["id"])
         try:
             yield
         finally:
@@ -63,12 +66,14 @@ class Demo:
             self._killed_run()
         with self._stack.prefect.worker(self._stack.environment()):
             self._finishing_run()
-        proof = prove(self._stack, PIPELINE)
+            self._importing_run()
         self._say("The proof")
-        self._say.rows(proof.lines())
+        proofs = [prove(self._stack, pipeline) for pipeline in (PIPELINE, IMPORTED)]
+        for pipeline, proof in zip((PIPELINE, IMPORTED), proofs, strict=True):
+            self._say.rows([f"{pipeline}:", *(f"  {line}" for line in proof.lines())])
         self._compare()
         self._where_to_look()
-        return 0 if proof.holds else 1
+        return 0 if all(proof.holds for proof in proofs) else 1
 
     def _killed_run(self) -> None:
         """Let a worker take one window, and kill it and its run between Arize's receipt and the commit."""
@@ -86,8 +91,15 @@ class Demo:
 
     def _finishing_run(self) -> None:
         self._say("The next run of the schedule's deployment finishes")
-        run_id = self._api.trigger(self._deployment["id"])
-        with self._watch.following():
+        self._run(self._deployment["id"], self._watch)
+
+    def _importing_run(self) -> None:
+        self._say("The same departures as another model, by the other path: files that an import job of Arize's reads")
+        self._run(self._imported["id"], LedgerWatch(IMPORTED, self._say.row))
+
+    def _run(self, deployment_id: str, watch: LedgerWatch) -> None:
+        run_id = self._api.trigger(deployment_id)
+        with watch.following():
             run = self._api.wait_for(run_id, deadline_s=_RUN_S)
         self._say.row(f"{run['state_name']}: {run['name']}")
         if run["state_type"] != "COMPLETED":
@@ -120,7 +132,7 @@ class Demo:
         runs = self._api.runs(sort="EXPECTED_START_TIME_DESC", limit=10)
         named = {item["id"]: item["name"] for item in runs}
         for run_id, name in named.items():
-            if name.startswith(f"{PIPELINE} "):
+            if name.startswith((f"{PIPELINE} ", f"{IMPORTED} ")):
                 self._say.row(f"run       {ui}/v2/runs/flow-run/{run_id}   {name}")
         for artifact in self._api.artifacts(sort="CREATED_DESC", limit=4):
             line, *_ = artifact["description"].splitlines()  # behind it may come what a page has room for

@@ -15,6 +15,8 @@ from deployments.local.kafka import Kafka, running_kafka
 from deployments.local.prefect_server import PrefectServer, running_prefect
 from deployments.local.seaweedfs import SeaweedFS, running_seaweedfs
 
+_LOOK_EVERY_S = 3.0  # Arize's own jobs look every ten seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
@@ -34,6 +36,7 @@ class Stack:
             **self.arize.environment(),
             "SLUICE_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "SLUICE_STORE": f"s3://{self.store.bucket}/sluice",
+            "SLUICE_IMPORT_STORE": f"s3://{self.store.bucket}/for-arize",
         }
 
 
@@ -60,11 +63,14 @@ def running_stack(directory: Path, *, departures: int, say: Callable[[str], None
         kafka = start(running_kafka(directory / "kafka"), "Apache Kafka")
         produced = produce(kafka.bootstrap_servers, TOPIC, count=departures, summary=directory / "produced.json")
         say(f"{produced.total('good'):,} departures are in Kafka")
+        reads, bucket = arize.result(), store.result()
+        reads.read_objects(bucket.endpoint_url, access_key=bucket.access_key, secret_key=bucket.secret_key)
+        reads.configure(look_every_s=_LOOK_EVERY_S)
         yield Stack(
             directory=directory,
             kafka=kafka,
-            store=store.result(),
-            arize=arize.result(),
+            store=bucket,
+            arize=reads,
             prefect=prefect.result(),
             produced=produced,
         )

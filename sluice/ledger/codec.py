@@ -18,7 +18,7 @@ _SLOT: TypeAdapter[Slot | VoidSlot] = TypeAdapter(Annotated[Slot | VoidSlot, Fie
 
 
 def encode(stored: BaseModel) -> bytes:
-    return stored.model_dump_json(indent=1, exclude_none=True).encode()
+    return stored.model_dump_json(indent=1, exclude_none=True, by_alias=True).encode()
 
 
 def decode(key: str, data: bytes) -> Entry:

@@ -21,6 +21,7 @@ from sluice.ledger.keys import Keys
 from sluice.store import Store
 
 _READERS = 8
+_LOOKED_BACK = 4
 
 Word = Literal["delivered", "drop", "readdress"]
 
@@ -60,7 +61,7 @@ class _Object(BaseModel):
 
 
 class Intent(_Object):
-    """Written before a send; or a person's word on the part, which sends nothing.
+    """Written before a send; or a person's word on the part, which sends nothing; or, on the import path, behind a put.
 
     A word takes a delivery's number, so that each send is either before it or behind it.
 
@@ -71,6 +72,7 @@ class Intent(_Object):
         word: what a person says: Arize has the rows; let go of them; send them to `space`. None in a send.
         space: where later deliveries of the part go, in place of the space that the entry names.
         reason: why, in the person's words.
+        placed: the address of the file that is in its place for Arize to read. None in a send, and in a word.
     """
 
     kind: Literal["intent"] = "intent"
@@ -82,25 +84,33 @@ class Intent(_Object):
     word: Word | None = None
     space: str | None = None
     reason: str = ""
+    placed: str | None = None
 
 
 class Outcome(_Object):
     """How a send ended, where that is known; `released` (send again) and `dropped` (send no more) are a person's words.
+
+    On the import path it is what Arize says of the file; `placed` where nobody may ask it.
 
     Attributes:
         entry_id: the id of the entry.
         intent: the id of the intent.
         rows: that the destination took; None unless accepted.
         reason: words of the destination or of a person; no value of a record.
+        file: Arize's status of the file, on the import path.
+        page, counted: where a later look at Arize's files begins; see `FileStatus`.
     """
 
-    kind: Literal["accepted", "refused", "released", "dropped"]
+    kind: Literal["accepted", "refused", "released", "dropped", "placed"]
     entry_id: str
     intent: str
     by: Literal["sender", "person"] = "sender"
     status: int | None = None
     rows: int | None = None
     reason: str = ""
+    file: Literal["complete", "failed", "skipped", "canceled"] | None = None
+    page: str | None = None
+    counted: int | None = None
 
 
 def space_of(known: Sequence[Delivery]) -> str | None:
@@ -158,7 +168,7 @@ class Doubt(_Object):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The delivery that settles a part: it was accepted, or a person let go of its rows.
+    """The delivery that settles a part: accepted, or placed where nobody may ask, or a person let go of its rows.
 
     Attributes:
         unknown: how many other deliveries of the part have no known outcome.
@@ -185,7 +195,7 @@ class Delivery:
     @property
     def is_unknown(self) -> bool:
         """Whether this was a send, and what became of it is not known."""
-        return self.outcome is None
+        return self.outcome is None and self.intent.placed is None
 
 
 _INTENT: TypeAdapter[Intent] = TypeAdapter(Intent)
@@ -202,7 +212,7 @@ def end_of(known: Sequence[Delivery]) -> End | None:
 
 def _end_among(outcomes: Iterable[End]) -> End | None:
     """Return the first acceptance, and only where there is none a person's word to let go."""
-    ends = [item for item in outcomes if item.outcome.kind in ("accepted", "dropped")]
+    ends = [item for item in outcomes if item.outcome.kind in ("accepted", "placed", "dropped")]
     return min(ends, key=lambda end: end.is_dropped, default=None)
 
 
@@ -280,7 +290,7 @@ class Deliveries:
         unknown = Counter((entry, part) for (entry, part, _), outcome in said.items() if outcome is None)
         outcomes: dict[tuple[int, int], list[End]] = {}
         for (entry, part, number), outcome in said.items():
-            if outcome is not None:
+            if isinstance(outcome, Outcome):
                 seen = End(number=number, outcome=outcome, unknown=unknown[entry, part])
                 outcomes.setdefault((entry, part), []).append(seen)
         found: dict[int, dict[int, End]] = {number: {} for number in wanted}
@@ -288,6 +298,27 @@ class Deliveries:
             if end := _end_among(ends):
                 found[entry][part] = end
         return found
+
+    def settled_since(self, entry: int) -> int:
+        """Count the entries from a number on whose first part has a delivery: a listing, and nothing read."""
+        keys = self._store.keys(self._keys.deliveries, after=self._keys.before_deliveries(entry))
+        return len({self._keys.delivery_numbers(key)[0] for key in keys if not self._keys.is_of_a_slot(key)})
+
+    def last_file(self, before: PartName, prefix: str) -> Outcome | None:
+        """Return what Arize said of the newest file before an entry, if that is one of the last few on a prefix."""
+        for entry in range(before.entry - 1, max(before.entry - 1 - _LOOKED_BACK, 0), -1):
+            folder = f"{self._keys.deliveries_of(entry)}{before.part:04}/"
+            found = self._numbers(folder)
+            numbers = [number for number, what in found if what == "outcome"]
+            if not numbers:
+                continue
+            name = PartName(entry=entry, part=before.part, entry_id="")
+            intent, outcome = (self._store.read(self._key(name, max(numbers), what)) for what in ("intent", "outcome"))
+            placed = checked(folder, intent, _INTENT).placed if intent else None
+            said = checked(folder, outcome, _OUTCOME) if outcome else None
+            if said and said.file == "complete" and placed and placed.rpartition("/")[0].endswith(prefix.rstrip("/")):
+                return said
+        return None
 
     def doubt(self, doubt: Doubt) -> None:
         """Name a part that may be counted twice, before it is sent again; the first to name it holds."""
@@ -328,8 +359,8 @@ class Deliveries:
             note=checked(note_key, note, _NOTE) if note else None,
         )
 
-    def _said(self, key: str, entry_id: str) -> Outcome | None:
-        """Read an outcome, or what a person's word comes to; None of a send's intent."""
+    def _said(self, key: str, entry_id: str) -> Outcome | Intent | None:
+        """Read an outcome, or what a person's word comes to; None of a send's intent, and a file's as it is."""
         data = self._store.read(key) or b""
         if key.endswith(".outcome.json"):
             outcome = checked(key, data, _OUTCOME)
@@ -337,7 +368,7 @@ class Deliveries:
             return outcome
         intent = checked(key, data, _INTENT)
         _check_entry(key, intent.entry_id, entry_id)
-        return outcome_of_word(intent)
+        return intent if intent.placed else outcome_of_word(intent)
 
 
 def _check_entry(key: str, found: str, entry_id: str) -> None:

@@ -104,7 +104,8 @@ class Destination(_Object):
     """Where the rows go, resolved when the entry was sealed; the pipeline file may say otherwise by then.
 
     Attributes:
-        key: the object's key on the import path; None on the SDK path.
+        key: the address of the file on the import path, `s3://bucket/…`, which holds the entry's id; None where
+            nothing goes out, and on the SDK path.
     """
 
     path: Literal["sdk", "object_store"]
@@ -114,6 +115,11 @@ class Destination(_Object):
     type: Literal["binary_classification", "regression"]
     environment: Literal["production"]
     key: str | None = None
+
+    @property
+    def anywhere(self) -> Self:
+        """The same without the file's address, which is another one for each entry."""
+        return self.model_copy(update={"key": None})
 
     def in_space(self, space: str | None) -> Self:
         """Return the same in another space; None changes nothing."""

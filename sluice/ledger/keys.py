@@ -17,6 +17,8 @@ class Keys:
         self.deliveries = f"{self.root}deliveries/"
         self.checkpoints = f"{self.root}checkpoints/"
         self.doubts = f"{self.root}doubts/"
+        self.generations = f"{self.root}imports/generations/"
+        self.jobs = f"{self.root}imports/jobs/"
         self.staged = f"staged/{pipeline}/"
 
     def entry(self, number: int) -> str:
@@ -51,6 +53,15 @@ class Keys:
 
     def doubt(self, entry: int, part: int) -> str:
         return f"{self.doubts}{entry:012}-{part:04}.json"
+
+    def generation(self, number: int) -> str:
+        return f"{self.generations}{number:06}.json"
+
+    def generation_number(self, key: str) -> int:
+        return int(key.removeprefix(self.generations).removesuffix(".json"))
+
+    def job(self, generation: int) -> str:
+        return f"{self.jobs}{generation:06}.json"
 
     def is_of_a_slot(self, key: str) -> bool:
         return "-" in key.removeprefix(self.deliveries).partition("/")[0]

@@ -199,8 +199,8 @@ def ways_out(number: int) -> str:
 
 def _is_same(one: Window, other: Window) -> bool:
     """Whether one says of the same offsets what the other says, and that it goes out, or does not, alike."""
-    alike = (one.staged, one.parts, one.destination, one.held) == (
-        *(other.staged, other.parts, other.destination, other.held),
+    alike = (one.staged, one.parts, one.destination.anywhere, one.held) == (
+        *(other.staged, other.parts, other.destination.anywhere, other.held),
     )
     return alike and _essence(one.ranges) == _essence(other.ranges)
 

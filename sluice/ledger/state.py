@@ -178,6 +178,10 @@ def _with_window(state: LedgerState, entry: Window, number: int) -> LedgerState:
 
 
 def _with_derived(state: LedgerState, entry: Derived, number: int) -> LedgerState:
+    if entry.purpose == "redeliver":
+        # Whether its origin is open depends on who looks: a word on it may have come first.
+        before = state.open[entry.origin].before if entry.origin in state.open else {}
+        return _opened(state.settle([entry.origin]), OpenEntry(number=number, entry=entry, before=before))
     if entry.purpose not in _ENDS_A_HELD_ENTRY:
         return _opened(state, OpenEntry(number=number, entry=entry, before={}))
     origin = state.open.get(entry.origin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -34,6 +34,7 @@ from sluice.pipeline.values import (
 )
 from sluice.pipeline.when import When
 
+MAX_RECORDS: Final = 1_000_000
 Places = Annotated[tuple[TextPlace, ...], Field(strict=False, json_schema_extra={"uniqueItems": True})]
 Topic = Annotated[str, Field(pattern=TOPIC), AfterValidator(check_topic)]
 
@@ -81,14 +82,22 @@ class Arize(Strict):
     model: Text = Field(description="The model's name in Arize.")
     type: Literal["binary_classification", "regression"] = Field(description="The model's type in Arize.")
     environment: Literal["production"] = Field(default="production", description="The model's environment in Arize.")
-    path: Literal["sdk"] = Field(default="sdk", description="How rows are sent: by the Arize SDK.")
+    path: Literal["sdk", "object_store"] = Field(
+        default="sdk",
+        description="How rows are sent: by the Arize SDK, or as files that an import job of Arize's reads.",
+    )
+    import_job: Literal["managed", "existing"] = Field(
+        default="managed",
+        description="On the path object_store, who makes the import job: Sluice, or a person in Arize.",
+    )
 
 
 class Limits(Strict):
     """The bounds of a window and of a run."""
 
-    max_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=100_000, description="Largest number of offsets in a window."
+    max_records: Annotated[int, Field(ge=1, le=MAX_RECORDS)] = Field(
+        default=100_000,
+        description="Largest number of offsets in a window; on the path object_store 1,000,000 if left out.",
     )
     max_bytes: Size = Field(
         default=128 * 2**20, description="Most bytes read in a window: a number of bytes, or 128 MiB. At most 1 GB."
@@ -104,6 +113,10 @@ class Limits(Strict):
     )
     send_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=120.0, description="Longest time of one send to Arize, in seconds, from its start to its answer."
+    )
+    settle_seconds: Annotated[float, Field(ge=0, le=86400)] = Field(
+        default=300.0,
+        description="Longest time that a run waits, at its end, for Arize to say what became of its files, in seconds.",
     )
 
 
@@ -191,6 +204,17 @@ class Pipeline(Strict):
     )
 
     keep: Keep = Field(default_factory=Keep, description="How long files are kept in the store.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _larger_files(cls, given: Any) -> Any:
+        """Arize reads best files of a few hundred thousand rows to a million."""
+        match given:
+            case {"arize": {"path": "object_store"}}:
+                limits = given.get("limits", {})
+                usual = {"max_records": MAX_RECORDS}
+                return {**given, "limits": {**usual, **limits}} if isinstance(limits, dict) else given
+        return given
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Pipeline:

@@ -20,6 +20,7 @@ from sluice.settings.connection import (
     StoreConnection,
     arize_connection,
     broken_properties,
+    wrong_bucket,
 )
 from sluice.settings.environment import EnvironmentFile, load_environment
 from sluice.settings.variables import KAFKA, NOT_READ, VARIABLES, Variables, kafka_property, read_variables
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 DEFAULT: Final = "default"
-Kind = Literal["kafka", "arize", "store", "hash_key"]
+Kind = Literal["kafka", "arize", "store", "import_store", "hash_key"]
 # Finds the attributes of a connection that neither variables nor file know; None: there is none of that name.
 Blocks = Callable[[Kind, str], Mapping[str, str] | None]
 
@@ -91,9 +92,19 @@ class Settings(StaysHere):
         return arize_connection(self._attributes("arize", name))
 
     def store(self) -> StoreConnection:
-        given = dict(self._attributes("store", DEFAULT))
-        secret = given.pop("secret_access_key", None)
-        return StoreConnection(**given, secret_access_key=None if secret is None else SecretStr(secret))
+        return _store(self._attributes("store", DEFAULT))
+
+    def import_store(self) -> StoreConnection:
+        """The bucket that Arize reads: the staging store's, where nothing else is said.
+
+        Raises:
+            WrongSettings: that is no bucket.
+        """
+        found = self._find("import_store", DEFAULT)
+        connection = _store(found[1] if found else self._attributes("store", DEFAULT))
+        if words := wrong_bucket(connection.url):
+            raise WrongSettings(f"the import store is {connection.url}; {words}", "Set SLUICE_IMPORT_STORE")
+        return connection
 
     def hash_key(self) -> SecretStr:
         return SecretStr(self._attributes("hash_key", DEFAULT)["hash_key"])
@@ -155,3 +166,9 @@ class Settings(StaysHere):
         if self.file is None:
             return f"the {kind} connection {name} (SLUICE_ENVIRONMENT picks no environment)"
         return f"the {kind} connection {name} ({self.file.path} has {', '.join(self.file.names(kind)) or 'none'})"
+
+
+def _store(given: Mapping[str, str]) -> StoreConnection:
+    attributes = dict(given)
+    secret = attributes.pop("secret_access_key", None)
+    return StoreConnection(**attributes, secret_access_key=None if secret is None else SecretStr(secret))

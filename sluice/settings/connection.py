@@ -54,6 +54,8 @@ class ArizeConnection(StaysHere):
         port: 1 to 65535.
         scheme: `https` or `http`.
         rows_per_second: what all runs of the space may send together; None: no bound.
+        developer_key: of Arize's GraphQL, for import jobs; None: nobody is asked about them.
+        app_url: where that GraphQL is, as `https://host:port`; None: app.arize.com.
     """
 
     api_key: SecretStr
@@ -62,11 +64,15 @@ class ArizeConnection(StaysHere):
     port: int | None = None
     scheme: str = "https"
     rows_per_second: float | None = None
+    developer_key: SecretStr | None = None
+    app_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConnection(StaysHere):
-    """Where the staging store is. What is None is as boto3 finds it: its variables, `~/.aws`, the machine's role.
+    """Where the staging store is, or the bucket that Arize reads.
+
+    What is None is as boto3 finds it: its variables, `~/.aws`, the machine's role.
 
     Attributes:
         url: `s3://bucket/prefix`, `file:///directory`, or a directory.
@@ -99,6 +105,16 @@ def wrong_url(value: str) -> str | None:
     else:
         is_right = not parts.scheme and bool(value)
     return None if is_right else _STORE
+
+
+def wrong_bucket(value: str) -> str | None:
+    is_right = value.startswith("s3://") and wrong_url(value) is None
+    return None if is_right else "allowed: s3://bucket/prefix"
+
+
+def wrong_app_url(value: str) -> str | None:
+    is_right = re.fullmatch(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?/?", value)
+    return None if is_right else "allowed: https://host, without a path (https://app.arize.com)"
 
 
 def wrong_hash_key(value: str) -> str | None:
@@ -142,11 +158,14 @@ def arize_connection(given: Mapping[str, str]) -> ArizeConnection:
         port=int(given.get("port", "0")) or None,
         scheme=given.get("scheme", "https").lower(),
         rows_per_second=float(given["rows_per_second"].replace("_", "")) if "rows_per_second" in given else None,
+        developer_key=SecretStr(given["developer_key"]) if "developer_key" in given else None,
+        app_url=given["app_url"].rstrip("/") if "app_url" in given else None,
     )
 
 
 CHECKS: Final = {
     "url": wrong_url,
+    "app_url": wrong_app_url,
     "host": wrong_host,
     "port": wrong_port,
     "scheme": wrong_scheme,

@@ -83,10 +83,16 @@ class ArizeSpace(Strict):
     rows_per_second: Annotated[Value, _kept("rows_per_second")] = Field(
         default="", description="What all runs of the space may send together; left out: no bound."
     )
+    developer_key: Secret = Field(
+        default="", description="The key of Arize's GraphQL, for import jobs, as ${VARIABLE}; another one than api_key."
+    )
+    app_url: Annotated[Value, _kept("app_url")] = Field(
+        default="", description="Where that GraphQL is; left out: https://app.arize.com."
+    )
 
 
 class StagingStore(Strict):
-    """The staging store. What is left out is as boto3 finds it: its variables, ~/.aws, the machine's role."""
+    """A store. What is left out is as boto3 finds it: its variables, ~/.aws, the machine's role."""
 
     url: Url = Field(description="s3://bucket/prefix, file:///directory, or a directory.")
     endpoint: Value = Field(default="", description="The address of another S3 than Amazon's.")
@@ -110,6 +116,9 @@ class Environment(Strict):
     store: Annotated[
         Annotated[Url, Tag("<word>")] | Annotated[StagingStore, Tag("<StagingStore>")], Discriminator(_shape)
     ] = Field(default="", description="The staging store: its address, or a mapping with its address as url.")
+    import_store: Annotated[
+        Annotated[Url, Tag("<word>")] | Annotated[StagingStore, Tag("<StagingStore>")], Discriminator(_shape)
+    ] = Field(default="", description="The bucket that Arize reads, in the same way; left out: the staging store.")
     hash_key: Secret = Field(default="", description="The key of fields that are hashed, as ${VARIABLE}.")
     kafka: dict[Name, dict[str, Value]] = Field(
         default_factory=dict,
@@ -156,8 +165,8 @@ class EnvironmentFile(StaysHere):
         match kind:
             case "kafka" | "arize":
                 return self._looked_up(getattr(self.environment, kind).get(name), (kind, name))
-            case "store":
-                return self._looked_up(self.environment.store, (kind,))
+            case "store" | "import_store":
+                return self._looked_up(getattr(self.environment, kind), (kind,))
         hash_key = self.environment.hash_key
         return self._looked_up({"hash_key": hash_key} if hash_key else None, ())
 

@@ -14,6 +14,8 @@ from sluice.settings.connection import (
     SET_BY_SLUICE,
     KafkaProperties,
     StaysHere,
+    wrong_app_url,
+    wrong_bucket,
     wrong_hash_key,
     wrong_host,
     wrong_port,
@@ -27,6 +29,7 @@ BOOTSTRAP_SERVERS: Final = f"{KAFKA}BOOTSTRAP_SERVERS"
 STORE: Final = "SLUICE_STORE"
 STORE_ROLE: Final = "SLUICE_STORE_ROLE"
 STORE_KMS_KEY: Final = "SLUICE_STORE_KMS_KEY"
+IMPORT_STORE: Final = "SLUICE_IMPORT_STORE"
 PIPELINES: Final = "SLUICE_PIPELINES"
 ENVIRONMENT: Final = "SLUICE_ENVIRONMENT"
 HASH_KEY: Final = "SLUICE_HASH_KEY"
@@ -36,7 +39,10 @@ SPACE_ID: Final = "ARIZE_SPACE_ID"
 HOST: Final = "ARIZE_API_HOST"
 PORT: Final = "ARIZE_API_PORT"
 SCHEME: Final = "ARIZE_API_SCHEME"
+DEVELOPER_KEY: Final = "ARIZE_DEVELOPER_KEY"
+APP_URL: Final = "ARIZE_APP_URL"
 OF_STORE: Final = {STORE: "url", STORE_ROLE: "role", STORE_KMS_KEY: "kms_key"}
+OF_IMPORT_STORE: Final = {f"{IMPORT_STORE}{name.removeprefix(STORE)}": what for name, what in OF_STORE.items()}
 OF_ARIZE: Final = {
     API_KEY: "api_key",
     SPACE_ID: "space_id",
@@ -44,10 +50,14 @@ OF_ARIZE: Final = {
     PORT: "port",
     SCHEME: "scheme",
     ROWS_PER_SECOND: "rows_per_second",
+    DEVELOPER_KEY: "developer_key",
+    APP_URL: "app_url",
 }
-VARIABLES: Final = (BOOTSTRAP_SERVERS, PIPELINES, ENVIRONMENT, HASH_KEY, *OF_STORE, *OF_ARIZE)
+VARIABLES: Final = (BOOTSTRAP_SERVERS, PIPELINES, ENVIRONMENT, HASH_KEY, *OF_STORE, *OF_IMPORT_STORE, *OF_ARIZE)
 CHECKS: Final = {
     STORE: wrong_url,
+    IMPORT_STORE: wrong_bucket,
+    APP_URL: wrong_app_url,
     HASH_KEY: wrong_hash_key,
     HOST: wrong_host,
     PORT: wrong_port,
@@ -69,6 +79,7 @@ class Variables(StaysHere):
     kafka: KafkaProperties
     arize: Mapping[str, str]
     store: Mapping[str, str]
+    import_store: Mapping[str, str]
     hash_key: Mapping[str, str]
     pipelines: Path
     environment: str
@@ -85,11 +96,14 @@ class Variables(StaysHere):
                 return [name for name in (API_KEY, SPACE_ID) if OF_ARIZE[name] not in self.arize]
             case "store":
                 return [] if "url" in self.store else [STORE]
+            case "import_store":
+                return [] if "url" in self.import_store else [IMPORT_STORE]
         return [] if self.hash_key else [HASH_KEY]
 
     def of(self, kind: str) -> Mapping[str, str]:
         """The attributes of the default connection of a kind."""
-        return {"kafka": self.kafka, "arize": self.arize, "store": self.store, "hash_key": self.hash_key}[kind]
+        given: Mapping[str, str] = getattr(self, kind)
+        return given
 
 
 def read_variables(environ: Mapping[str, str]) -> Variables:
@@ -106,6 +120,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
         kafka=KafkaProperties({kafka_property(name): value for name, value in given.items() if name.startswith(KAFKA)}),
         arize={OF_ARIZE[name]: given[name] for name in OF_ARIZE if name in given},
         store={OF_STORE[name]: given[name] for name in OF_STORE if name in given},
+        import_store={OF_IMPORT_STORE[name]: given[name] for name in OF_IMPORT_STORE if name in given},
         hash_key={"hash_key": given[HASH_KEY]} if HASH_KEY in given else {},
         pipelines=Path(given.get(PIPELINES, OWN_PIPELINES)).expanduser(),
         environment=given.get(ENVIRONMENT, ""),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluice.errors import BucketMissing, StoreRefused, StoreUnavailable
-from sluice.store import Stat, standing
+from sluice.store import Stat, sha256_of, standing
 
 _UNFINISHED = ".unfinished"
 
@@ -36,6 +36,13 @@ class DirectoryStore:
 
     def put_file_once(self, key: str, file: Path, sha256: str) -> None:
         self._link(key, lambda unfinished: shutil.copyfile(file, unfinished))
+
+    def has_file(self, key: str, file: Path, sha256: str) -> bool:
+        with _translated(key):
+            try:
+                return sha256_of(self._root / key) == sha256
+            except FileNotFoundError:
+                return False
 
     def read(self, key: str) -> bytes | None:
         with _translated(key):

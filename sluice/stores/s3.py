@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import botocore.exceptions as aws
 
-from sluice.store import Stat, standing
+from sluice.store import Stat, sha256_of, standing
 from sluice.stores.s3_errors import code_of, translated
+from sluice.stores.s3_files import IN_PARTS_ABOVE, Place, base64_of, checksum_of, upload_in_parts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,8 +52,29 @@ class S3Store:
         return standing(self, key, data, is_ours=self._put(key, data, hashlib.sha256(data).digest()))
 
     def put_file_once(self, key: str, file: Path, sha256: str) -> None:
+        if file.stat().st_size > IN_PARTS_ABOVE:
+            place = Place(self._bucket, self._prefix + key, self._encryption)
+            self._once(key, lambda: upload_in_parts(self._client, place, file))
+            return
         with file.open("rb") as body:
             self._put(key, body, bytes.fromhex(sha256))
+
+    def has_file(self, key: str, file: Path, sha256: str) -> bool:
+        with translated(key):
+            try:
+                found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED")
+            except aws.ClientError as error:
+                if code_of(error) in _ABSENT:
+                    return False
+                raise
+        if found["ContentLength"] != file.stat().st_size:
+            return False
+        checksum = found.get("ChecksumSHA256")
+        if checksum is None:  # the server keeps none, or somebody else wrote the object
+            return self._is_alike(key, sha256)
+        wanted = checksum_of(file, sha256)
+        # moto leaves out how many parts there were.
+        return checksum == wanted or ("-" not in checksum and checksum == wanted.partition("-")[0])
 
     def read(self, key: str) -> bytes | None:
         body = self._get(key)
@@ -97,28 +119,40 @@ class S3Store:
 
     def _put(self, key: str, body: Any, digest: bytes) -> bool:
         """Write if there is nothing. False says little: our own request may have been repeated and met its first."""
+
+        def put() -> None:
+            if hasattr(body, "seek"):
+                body.seek(0)
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + key,
+                Body=body,
+                IfNoneMatch="*",
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=base64_of(digest),
+                **self._encryption,
+            )
+
+        return self._once(key, put)
+
+    def _once(self, key: str, write: Callable[[], None]) -> bool:
         for attempt in range(_ATTEMPTS):
             with translated(key):
                 try:
-                    self._client.put_object(
-                        Bucket=self._bucket,
-                        Key=self._prefix + key,
-                        Body=body,
-                        IfNoneMatch="*",
-                        ChecksumAlgorithm="SHA256",
-                        ChecksumSHA256=base64.b64encode(digest).decode(),
-                        **self._encryption,
-                    )
+                    write()
                     return True
                 except aws.ClientError as error:
                     if code_of(error) in _TAKEN:
                         return False
-                    # 409: somebody else is writing the key at this very moment; it says "upload again".
-                    if code_of(error) not in _CONFLICT or attempt + 1 == _ATTEMPTS:
+                    # 409: somebody else is writing the key at this very moment; it says "upload again". An upload that
+                    # is gone was completed by our own request before, whose answer was lost: the next try is told so.
+                    if code_of(error) not in {*_CONFLICT, "NoSuchUpload"} or attempt + 1 == _ATTEMPTS:
                         raise
-            if hasattr(body, "seek"):
-                body.seek(0)
         return False
+
+    def _is_alike(self, key: str, sha256: str) -> bool:
+        with tempfile.NamedTemporaryFile(prefix="sluice-") as copy:
+            return self.fetch(key, Path(copy.name)) and sha256_of(Path(copy.name)) == sha256
 
     def _get(self, key: str) -> Any:
         with translated(key):

@@ -30,6 +30,7 @@ from sluice.ledger.deliveries import Deliveries, Delivery, Intent, PartName
 from sluice.ledger.keys import Keys
 from sluice.settings import StoreConnection
 from sluice.store import Store, probe
+from sluice.stores import s3, s3_files
 from sluice.stores.directory import DirectoryStore
 from sluice.stores.opening import open_store
 from sluice.stores.s3 import S3Store
@@ -54,6 +55,12 @@ def client(url: str, key: str = "key", secret: str = "secret", **config: Any) ->
         region_name="us-east-1",
         config=quick,
     )
+
+
+def forget_checksum(response_dict: dict[str, Any], **_: object) -> None:
+    response_dict["headers"] = {
+        name: value for name, value in response_dict["headers"].items() if "checksum" not in name.lower()
+    }
 
 
 def seaweed_client(seaweedfs: SeaweedFS) -> S3Client:
@@ -118,6 +125,93 @@ def test_a_file_is_put_once_and_one_that_is_there_is_left_alone(store: Store, tm
     store.put_file_once("a/file", *a_file(tmp_path, b"shorter, from a zombie"))
     assert store.fetch("a/file", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == data
+
+
+def test_a_file_is_told_from_another_of_its_size_and_from_nothing(store: Store, tmp_path: Path) -> None:
+    mine, other = a_file(tmp_path, b"one"), a_file(tmp_path, b"two")
+    assert not store.has_file("a/file", *mine)
+    store.put_file_once("a/file", *mine)
+    assert store.has_file("a/file", *mine)
+    assert not store.has_file("a/file", *other)
+    assert not store.has_file("a/file", *a_file(tmp_path, b"longer"))
+
+
+def test_a_file_of_which_s3_keeps_no_checksum_is_compared_byte_by_byte(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
+    client = seaweed_client(seaweedfs)
+    client.meta.events.register("before-parse.s3.HeadObject", forget_checksum)
+    store = S3Store(seaweedfs.bucket, uuid.uuid4().hex, client)
+    store.put_file_once("a/file", *a_file(tmp_path, b"one"))
+    assert store.has_file("a/file", *a_file(tmp_path, b"one"))
+    assert not store.has_file("a/file", *a_file(tmp_path, b"two"))
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Contents of a file that goes in three parts; S3 wants each but the last to be 5 MiB or more."""
+    monkeypatch.setattr(s3_files, "PART", 5 * 2**20)
+    monkeypatch.setattr(s3_files, "IN_PARTS_ABOVE", 10 * 2**20)
+    monkeypatch.setattr(s3, "IN_PARTS_ABOVE", 10 * 2**20)
+    return os.urandom(10 * 2**20 + 1)
+
+
+def test_a_large_file_goes_in_parts_and_appears_whole_and_once(store: Store, tmp_path: Path, in_parts: bytes) -> None:
+    mine, other = a_file(tmp_path, in_parts), a_file(tmp_path, in_parts[::-1])
+    store.put_file_once("a/file", *mine)
+    store.put_file_once("a/file", *other)
+    assert store.has_file("a/file", *mine)
+    assert not store.has_file("a/file", *other)
+    assert store.fetch("a/file", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == in_parts
+
+
+@pytest.mark.parametrize("broken", ["UploadPart", "CompleteMultipartUpload"])
+def test_an_upload_in_parts_that_fails_leaves_nothing(
+    seaweedfs: SeaweedFS, tmp_path: Path, in_parts: bytes, broken: str
+) -> None:
+    client = seaweed_client(seaweedfs)
+
+    def fail(**_: object) -> AWSResponse:
+        body = b"<Error><Code>AccessDenied</Code></Error>"
+        return AWSResponse("http://s3", 403, HTTPHeaders(), HTTPResponse(BytesIO(body), preload_content=False))
+
+    client.meta.events.register(f"before-send.s3.{broken}", fail)  # type: ignore[arg-type]  # its answer is taken
+    prefix = uuid.uuid4().hex
+    store = S3Store(seaweedfs.bucket, prefix, client)
+    with pytest.raises(StoreRefused):
+        store.put_file_once("a/file", *a_file(tmp_path, in_parts))
+    assert store.stat("a/file") is None
+    assert not client.list_multipart_uploads(Bucket=seaweedfs.bucket, Prefix=prefix).get("Uploads")
+
+
+def test_of_writers_of_one_large_file_one_wins_and_none_fails(
+    real_store: Store, tmp_path: Path, in_parts: bytes
+) -> None:
+    files = [a_file(tmp_path, in_parts[:-1] + bytes([number])) for number in range(3)]
+    with ThreadPoolExecutor(len(files)) as writers:
+        list(writers.map(lambda file: real_store.put_file_once("a/file", *file), files))
+    assert sum(real_store.has_file("a/file", *file) for file in files) == 1
+
+
+def test_a_completion_whose_answer_was_lost_finds_its_own_file(
+    seaweedfs: SeaweedFS, tmp_path: Path, in_parts: bytes
+) -> None:
+    client = seaweed_client(seaweedfs)
+    lost: list[str] = []
+
+    def lose(**given: Any) -> None:
+        if not lost:
+            lost.append("once")
+            raise ConnectionResetError
+
+    client.meta.events.register("before-parse.s3.CompleteMultipartUpload", lose)
+    store = S3Store(seaweedfs.bucket, uuid.uuid4().hex, client)
+    mine = a_file(tmp_path, in_parts)
+    try:
+        store.put_file_once("a/file", *mine)
+    except StoreUnavailable:  # the verb is tried again
+        store.put_file_once("a/file", *mine)
+    assert lost
+    assert store.has_file("a/file", *mine)
 
 
 def test_an_object_that_was_deleted_may_be_put_again(store: Store) -> None:

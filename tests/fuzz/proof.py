@@ -124,7 +124,9 @@ class Proof:
             scratch=self._scratch,
             hash_key="a key of the hash",
         )
-        sealing = Sealing(self._loaded, connections, ledger, staging, "run")
+        sealing = Sealing(
+            self._loaded, connections, ledger=ledger, staging=staging, run_id="run", address=lambda *_: ""
+        )
         entry = entries.Window(**sealing.entry_from(read))
         unknown_fields(self.pipeline, read)
         for file in (entry.staged, entry.rejected, entry.raw):

@@ -19,7 +19,7 @@ from flows.cli import _EXIT_CODES, COMMANDS
 from flows.cli_options import parser
 from sluice import errors
 from sluice.errors import SluiceError, every_error
-from sluice.ledger import checkpoints, deliveries, entries
+from sluice.ledger import checkpoints, deliveries, entries, imports
 from sluice.ledger.codec import decode
 from sluice.ledger.keys import Keys
 from sluice.offsets import Balance, OffsetRange, Partition
@@ -273,7 +273,8 @@ def test_design_says_what_a_kill_behind_each_step_of_a_run_leaves() -> None:
     steps = first_cells(section("docs/operations.md", "logs"))
     by_hand_or_rare = {
         *("window.resolved", "delivery.resolved", "delivery.said", "ledger.skipped", "group.realigned"),
-        "file.swept",
+        *("file.swept", "file.redelivered"),
+        *("import.unanswered", "import.not_tried_out", "import.given_up", "import.gone", "import.stopped"),
         *("window.sealed_by_another", "ledger.taken", "delivery.ambiguous", "delivery.refused", "group.mended"),
     }
     assert crashes & steps == steps - by_hand_or_rare
@@ -342,25 +343,27 @@ SECTIONS: dict[type[BaseModel], str] = {
     deliveries.Outcome: "outcome",
     deliveries.Note: "note",
     deliveries.Doubt: "doubt",
+    imports.Generation: "generation",
+    imports.JobRecord: "job",
     checkpoints.Checkpoint: "checkpoint",
 }
 
 
 def models() -> set[type[BaseModel]]:
-    every = [value for module in (entries, deliveries, checkpoints) for value in vars(module).values()]
+    every = [value for module in (entries, deliveries, imports, checkpoints) for value in vars(module).values()]
     kinds = {kind for kind in every if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel}
     return {kind for kind in kinds if kind.__annotations__}
 
 
 def test_the_ledger_page_has_a_section_for_every_object() -> None:
-    assert models() - {deliveries._Object} == set(SECTIONS)
+    assert models() - {deliveries._Object, imports._Object} == set(SECTIONS)
 
 
 @pytest.mark.parametrize(("kind", "anchor"), SECTIONS.items(), ids=lambda item: getattr(item, "__name__", item))
 def test_the_ledger_page_describes_every_field_of_an_object_and_no_other(kind: type[BaseModel], anchor: str) -> None:
-    names = set(kind.__annotations__) - {"model_config"}
-    if issubclass(kind, deliveries._Object):
-        names |= set(deliveries._Object.__annotations__)
+    names = {kind.model_fields[name].alias or name for name in kind.__annotations__ if name in kind.model_fields}
+    for base in (deliveries._Object, imports._Object):
+        names |= set(base.__annotations__) - {"model_config"} if issubclass(kind, base) else set()
     if kind is entries._Entry:
         names |= {"kind"}
     assert first_cells(section("docs/ledger.md", anchor)) == names
@@ -389,7 +392,7 @@ def test_the_ledger_page_has_the_keys_as_the_code_makes_them() -> None:
     made = {
         *(keys.entry(1), keys.slot(1, 2), keys.pipeline_file("<sha256>"), keys.checkpoint(2)),
         *(keys.delivery(1, 2, 3, what) for what in ("intent", "outcome", "note")),
-        keys.doubt(1, 2),
+        *(keys.doubt(1, 2), keys.generation(1), keys.job(1)),
         *(keys.file(kind, OffsetRange(Partition("<topic>", 0), 7, 9), "a" * 64) for kind in KINDS),
     }
     patterns = [re.sub(r"<[^>]+>", "[^/]+", re.escape(name)) for name in told - {"probe/conditional-write"}]
@@ -406,6 +409,7 @@ def test_the_ledger_page_says_how_long_the_numbers_in_keys_are() -> None:
         (keys.entry(1), "{} digits, counted"),
         (keys.slot(1, 2), "{} and {} digits"),
         (keys.delivery(1, 2, 3, "note"), "{}, {} and {} digits"),
+        (keys.generation(1), "{} digits, counted from 1"),
         (file, "{} digits, then the first {} of"),
     ):
         assert words.format(*map(len, re.findall(r"\d{4,}|a{4,}", key))) in text

@@ -269,7 +269,7 @@ def test_the_example_is_right_with_what_it_has_as_comments_and_without(tmp_path:
     assert whole.count("\n    rows_per_second:") == 1
     (tmp_path / "example.yaml").write_text(whole if with_comments else text)
     environ = {"EVENTS_PASSWORD": "a", "OPS_API_KEY": "b", "SLUICE_HASH_KEY": "0123456789abcdef"}
-    file = load_environment("example", tmp_path, environ)
+    file = load_environment("example", tmp_path, environ | {"OPS_DEVELOPER_KEY": "c"})
     kafka, arize, store = (file.connection(*name) for name in (("kafka", "events"), ("arize", "ops"), ("store", "")))
     assert kafka
     assert arize
@@ -277,7 +277,9 @@ def test_the_example_is_right_with_what_it_has_as_comments_and_without(tmp_path:
     assert ("rows_per_second" in arize, "host" in arize, file.connection("hash_key", "") is not None) == (
         (with_comments,) * 3
     )
+    assert ("developer_key" in arize, "app_url" in arize) == ((with_comments,) * 2)
     assert len(store) == (6 if with_comments else 2)
+    assert len(file.connection("import_store", "") or {}) == (2 if with_comments else 0)
 
 
 SCHEMA = json.loads(json_schema_text())

@@ -18,6 +18,7 @@ from sluice.ledger import Ledger
 from sluice.ledger.entries import Pin, Window
 from sluice.ledger.keys import Keys
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
+from sluice.placing import Settled
 from sluice.planning import Plan
 from sluice.realignment import realign_to_ledger
 from sluice.receipts import Receipt
@@ -465,6 +466,9 @@ class Waiting:
         self.in_hand.append(self.staged - self.delivered)
         self._turns.release()
         return futures_wait(*given, **how)
+
+    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
+        raise NotImplementedError
 
     def commit(self, settled: Sequence[int]) -> Committed:
         self.delivered += len(settled)

@@ -115,8 +115,9 @@ def test_a_store_that_kept_less_than_it_was_given_is_found_before_the_entry_is_s
 
 def test_a_file_that_was_swept_at_once_is_never_named_and_nothing_to_mend(store: MemoryStore, tmp_path: Path) -> None:
     class Swept(MemoryStore):
-        def stat(self, key: str) -> None:
+        def put_once(self, key: str, data: bytes) -> bytes:
             """Everything is gone by the time that it is looked at."""
+            return data
 
     with pytest.raises(StoreUnavailable, match="is gone"):
         staging(Swept(World()), tmp_path).stage(FRAME, FIRST)

@@ -1,11 +1,11 @@
-"""Stand in for Arize AX on this machine: the SDK's wire, and proof of what arrived.
+"""Stand in for Arize AX on this machine: the SDK's wire, file-import jobs, and proof of what arrived.
 
 The real SDK (``arize`` 8.61.0) posts to it unchanged. It appends and never dedupes, as Arize does, so that an id sent
 twice shows as two rows. What it acknowledged, and what it stored before it was told to fail, outlives a kill -9.
 
 Left out, on purpose:
 
-- GraphQL and file-import jobs.
+- Of GraphQL, all but file-import jobs; see `deployments.local.arize.imports`, with its own list.
 - ``/v1/log`` (``log_stream``), Flight, spans, datasets, experiments, and any other service of Arize's.
 - Ingestion that lags behind the 200: a stored row is in the proofs at once. Only the fault ``accept_then_lose`` drops a
   file later.
@@ -22,7 +22,8 @@ Arize's words for a missing or foreign ``arize-space-id``, and for a body that i
 """
 
 from deployments.local.arize.handle import ArizeStandIn
+from deployments.local.arize.imports.settings import ImportSettings, ObjectStore
 from deployments.local.arize.process import ArizeProcess, arize_process
 from deployments.local.arize.server import running_arize
 
-__all__ = ["ArizeProcess", "ArizeStandIn", "arize_process", "running_arize"]
+__all__ = ["ArizeProcess", "ArizeStandIn", "ImportSettings", "ObjectStore", "arize_process", "running_arize"]

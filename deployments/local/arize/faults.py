@@ -1,10 +1,11 @@
-"""Script how the stand-in fails, one call at a time."""
+"""Script how the stand-in fails, one call at a time. `imports.faults` has the faults of the import side."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -32,6 +33,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    on: Literal["upload"] = "upload"
     kind: Kind
     status: int = Field(default=503, ge=200, le=599)
     retry_after_s: float | None = None
@@ -65,16 +67,29 @@ class Fault(BaseModel):
 
     def shown(self) -> dict[str, Any]:
         """Give the fields that mean something for this kind."""
-        irrelevant = set() if self.kind == "status" else {"status"}
+        irrelevant = {"on"} if self.kind == "status" else {"on", "status"}
         return {**self.model_dump(exclude_none=True, exclude=irrelevant), "times": self.times}
 
     def matches(self, upload: Upload) -> bool:
         return self.model in (None, upload.model) and self.version in (None, upload.version)
 
 
+class Scriptable(Protocol):
+    """What every fault has; the members are read only."""
+
+    @property
+    def times(self) -> int | None: ...
+    @property
+    def after(self) -> int: ...
+    def shown(self) -> dict[str, Any]: ...
+
+
+F = TypeVar("F", bound=Scriptable)
+
+
 @dataclass(slots=True)
-class _Scripted:
-    fault: Fault
+class _Scripted(Generic[F]):
+    fault: F
     passed: int = 0
     met: int = 0
 
@@ -84,22 +99,22 @@ class _Scripted:
         return self.passed > self.fault.after and (self.fault.times is None or self.met < self.fault.times)
 
 
-class Script:
+class Script(Generic[F]):
     """The faults in the order they were scripted; the first that is due meets the call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._scripted: list[_Scripted] = []
+        self._scripted: list[_Scripted[F]] = []
         self._released = threading.Event()
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: F) -> None:
         with self._lock:
             self._scripted.append(_Scripted(fault))
 
-    def pick(self, upload: Upload) -> tuple[Fault | None, threading.Event]:
+    def pick(self, matches: Callable[[F], bool]) -> tuple[F | None, threading.Event]:
         """Choose the fault that meets this call, if any, and the event that releases it."""
         with self._lock:
-            due = [scripted for scripted in self._scripted if scripted.fault.matches(upload) and scripted.due()]
+            due = [scripted for scripted in self._scripted if matches(scripted.fault) and scripted.due()]
             if not due:
                 return None, self._released
             due[0].met += 1

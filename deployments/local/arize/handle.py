@@ -10,29 +10,37 @@ import requests
 
 API_KEY = "local-api-key"
 SPACE_ID = "local-space"
+DEVELOPER_KEY = "local-developer-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArizeStandIn:
-    """Where a stand-in listens, and the key and space that it lets in."""
+    """Where a stand-in listens, and the keys and the space that it lets in."""
 
     port: int
     host: str = "127.0.0.1"
     api_key: str = API_KEY
     space_id: str = SPACE_ID
+    developer_key: str = DEVELOPER_KEY
 
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def graphql_url(self) -> str:
+        return f"{self.url}/graphql"
 
     def environment(self) -> dict[str, str]:
         """Give the variables with which the SDK, and Sluice, find this stand-in."""
         return {
             "ARIZE_API_KEY": self.api_key,
             "ARIZE_SPACE_ID": self.space_id,
+            "ARIZE_DEVELOPER_KEY": self.developer_key,
             "ARIZE_API_HOST": self.host,
             "ARIZE_API_PORT": str(self.port),
             "ARIZE_API_SCHEME": "http",
+            "ARIZE_APP_URL": self.url,
         }
 
     def health(self) -> dict[str, Any]:
@@ -42,12 +50,12 @@ class ArizeStandIn:
         return self._ask("GET", "summary")
 
     def calls(self, **matching: str) -> list[dict[str, Any]]:
-        """List calls in the order they were answered, by any of model, version, environment, kind."""
+        """List calls of the SDK in the order they were answered, by any of model, version, environment, kind."""
         calls: list[dict[str, Any]] = self._ask("GET", "calls", params=matching)["calls"]
         return calls
 
     def ids(self, model: str, **matching: str) -> list[str]:
-        """List a model's prediction ids, one for each row."""
+        """List a model's prediction ids, one for each row; here and below by any of version, kind, job, path, …"""
         ids: list[str] = self._ask("GET", "ids", params={"model": model, **matching})["ids"]
         return ids
 
@@ -57,7 +65,7 @@ class ArizeStandIn:
         return ids
 
     def rows(self, model: str, *, limit: int = 100, **matching: str) -> list[dict[str, Any]]:
-        """Give rows, by any of id, version, environment, kind, under their names in Arize's words."""
+        """Give rows, by any of id, version, environment, kind, job, path, under their names in Arize's words."""
         params = {"model": model, "limit": str(limit), **matching}
         rows: list[dict[str, Any]] = self._ask("GET", "rows", params=params)["rows"]
         return rows
@@ -72,6 +80,14 @@ class ArizeStandIn:
         """Add a fault; see `deployments.local.arize.faults.Fault` for its fields."""
         self._ask("POST", "faults", json={"kind": kind, **fault})
 
+    def script_graphql(self, kind: str, **fault: Any) -> None:
+        """Add a fault of the GraphQL server; see `deployments.local.arize.imports.faults.GraphqlFault`."""
+        self.script(kind, on="graphql", **fault)
+
+    def script_importer(self, kind: str, **fault: Any) -> None:
+        """Add a fault of the importer; see `deployments.local.arize.imports.faults.ImporterFault`."""
+        self.script(kind, on="importer", **fault)
+
     def faults(self) -> list[dict[str, Any]]:
         faults: list[dict[str, Any]] = self._ask("GET", "faults")["faults"]
         return faults
@@ -84,8 +100,35 @@ class ArizeStandIn:
         """Run the delayed-actuals joiner now."""
         return self._ask("POST", "join", json={"window_days": window_days})
 
+    def read_objects(self, endpoint: str, *, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
+        """Say which S3 server the import jobs read, and with whose keys. It need not run yet."""
+        told = {"endpoint": endpoint, "region": region, "access_key": access_key, "secret_key": secret_key}
+        self._ask("PUT", "objects", json=told)
+
+    def configure(self, **settings: float) -> dict[str, Any]:
+        """Change settings of the import side; see `deployments.local.arize.imports.ImportSettings`."""
+        return self._ask("PUT", "settings", json=settings)
+
+    def look_now(self) -> list[dict[str, Any]]:
+        """Have every import job list its prefix and read what is new; return the jobs when all is settled that can be.
+
+        Objects that were put before the call are seen, unless a fault says otherwise.
+        """
+        jobs: list[dict[str, Any]] = self._ask("POST", "look")["jobs"]
+        return jobs
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """List the import jobs, deleted ones too: what they were told, files by status, what is the trouble."""
+        jobs: list[dict[str, Any]] = self._ask("GET", "jobs")["jobs"]
+        return jobs
+
+    def files(self, job: str | None = None) -> list[dict[str, Any]]:
+        """List the files that a job (by its global id), or any, saw: path, status, bytes, rows taken, error."""
+        files: list[dict[str, Any]] = self._ask("GET", "files", params={"job": job} if job else {})["files"]
+        return files
+
     def reset(self) -> None:
-        """Forget every call and row."""
+        """Forget every call, row, import job and file."""
         self._ask("DELETE", "rows")
 
     def _ask(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from deployments.local.arize.wire import Refused, Upload, decode, refuse_strange
 _PIECE = 1 << 20
 
 
-def ingest(exchange: Exchange, store: Store, script: Script) -> None:
+def ingest(exchange: Exchange, store: Store, script: Script[Fault]) -> None:
     """Serve ``POST /v1/pandas_arrow``. The body is read whole before anything is answered, as behind a proxy."""
     received_at = exchange.gate.clock()
     headers = {name.lower(): value for name, value in exchange.headers.items()}
@@ -29,7 +29,7 @@ def ingest(exchange: Exchange, store: Store, script: Script) -> None:
     except ConnectionError:
         body.unlink(missing_ok=True)
         raise
-    fault, released = script.pick(upload)
+    fault, released = script.pick(lambda fault: fault.matches(upload))
     call = store.record(_taken(headers, received_at, upload, fault, size=body.stat().st_size), body)
     _finish(exchange, store, call, fault, released)
 

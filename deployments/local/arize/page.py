@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from deployments.local.arize.drawing import NONE, ago, look, number, table
+from deployments.local.arize.imports.page import drawn_imports
 from deployments.local.arize.store import Call
 
 _RECENT = 15
-_NONE = "&ndash;"
 
 _STYLE = """
 :root { --ink: #1c2430; --soft: #667085; --line: #e6e8ec; --paper: #f6f7f9;
@@ -35,8 +36,16 @@ code { font: 13px ui-monospace, Menlo, Consolas, monospace }
 """
 
 
-def drawn(summary: dict[str, Any], calls: Sequence[Call], faults: list[dict[str, Any]], *, now: float) -> str:
-    """Draw the page as HTML without any other file."""
+def drawn(
+    summary: dict[str, Any],
+    calls: Sequence[Call],
+    faults: list[dict[str, Any]],
+    *,
+    jobs: Sequence[dict[str, Any]] = (),
+    files: Sequence[dict[str, Any]] = (),
+    now: float,
+) -> str:
+    """Draw the page as HTML without any other file; jobs and files are the import side's."""
     body = [
         _header(now),
         _cards(summary),
@@ -45,6 +54,7 @@ def drawn(summary: dict[str, Any], calls: Sequence[Call], faults: list[dict[str,
         "<h2>Faults scripted</h2>",
         _faults(faults),
         *_joined(summary["join"]),
+        *drawn_imports(jobs, files),
         f"<h2>Calls <small>the last {_RECENT}, newest first</small></h2>",
         _recent(calls[: -_RECENT - 1 : -1], now),
     ]
@@ -57,7 +67,7 @@ def drawn(summary: dict[str, Any], calls: Sequence[Call], faults: list[dict[str,
 def _header(now: float) -> str:
     at = datetime.fromtimestamp(now, UTC)
     return (
-        "<header><div><h1>Arize stand-in</h1><small>What the real SDK delivered to this machine. "
+        "<header><div><h1>Arize stand-in</h1><small>What the real SDK, and files in a bucket, brought to this machine. "
         f"Nothing is ever deduplicated.</small></div><small>{at:%Y-%m-%d %H:%M:%S} UTC, every 3 s</small></header>"
     )
 
@@ -66,11 +76,11 @@ def _cards(summary: dict[str, Any]) -> str:
     calls = summary["calls"]
     twice = sum(model["repeated_ids"] for model in summary["models"])
     cards = [
-        ("rows kept", _number(summary["rows"]), ""),
-        ("ids seen twice", _number(twice), "bad" if twice else "good"),
-        ("calls stored", _number(calls["stored"]), ""),
-        ("calls not stored", _number(calls["not_stored"]), "warm" if calls["not_stored"] else ""),
-        ("files lost later", _number(calls["lost"]), "bad" if calls["lost"] else ""),
+        ("rows kept", number(summary["rows"]), ""),
+        ("ids seen twice", number(twice), "bad" if twice else "good"),
+        ("calls stored", number(calls["stored"]), ""),
+        ("calls not stored", number(calls["not_stored"]), "warm" if calls["not_stored"] else ""),
+        ("files lost later", number(calls["lost"]), "bad" if calls["lost"] else ""),
     ]
     shown = (
         f'<div class="card"><b class="{look}">{value}</b><small>{name}</small></div>' for name, value, look in cards
@@ -79,28 +89,29 @@ def _cards(summary: dict[str, Any]) -> str:
 
 
 def _arrived(versions: list[dict[str, Any]], now: float) -> str:
-    heads = ["Model", "Holds", "Version", "Environment", "#Rows", "#Ids", "#Seen twice", "#Calls", "Last call"]
+    heads = ["Model", "Holds", "Version", "Environment", "#Rows", "#Ids", "#Seen twice", "#Calls", "#Files", "Last"]
     rows = (
         [
             f"<b>{escape(group['model'])}</b>",
             escape(group["kind"]),
-            f"<code>{escape(group['version']) or _NONE}</code>",
+            f"<code>{escape(group['version']) or NONE}</code>",
             escape(group["environment"]),
-            _number(group["rows"]),
-            _number(group["prediction_ids"]),
-            _look(_number(group["repeated_ids"]), "bad" if group["repeated_ids"] else "good"),
-            _number(group["calls"]),
-            _ago(group["last_call_at"], now),
+            number(group["rows"]),
+            number(group["prediction_ids"]),
+            look(number(group["repeated_ids"]), "bad" if group["repeated_ids"] else "good"),
+            number(group["calls"]),
+            number(group["files"]),
+            ago(group["last_call_at"], now),
         ]
         for group in versions
     )
-    return _table(heads, rows, otherwise="Nothing yet.")
+    return table(heads, rows, otherwise="Nothing yet.")
 
 
 def _faults(faults: list[dict[str, Any]]) -> str:
     rows = (
         [
-            _look(fault["kind"], "warm"),
+            look(fault["kind"], "warm"),
             escape(
                 ", ".join(
                     f"{name} {value}" for name, value in fault.items() if value and name not in ("kind", "times", "met")
@@ -110,16 +121,16 @@ def _faults(faults: list[dict[str, Any]]) -> str:
         ]
         for fault in faults
     )
-    return _table(["Kind", "With", "#Met"], rows, otherwise="None: every call is taken as it comes.")
+    return table(["Kind", "With", "#Met"], rows, otherwise="None: every call is taken as it comes.")
 
 
 def _joined(join: dict[str, Any] | None) -> list[str]:
     if join is None:
         return []
     names = ["predictions", "actuals", "matched", "unmatched", "early", "too_late"]
-    rows = ([escape(model["model"]), *(_number(model[name]) for name in names)] for model in join["models"])
+    rows = ([escape(model["model"]), *(number(model[name]) for name in names)] for model in join["models"])
     heads = ["Model", *(f"#{name.replace('_', ' ').capitalize()}" for name in names)]
-    return ["<h2>Actuals joined</h2>", _table(heads, rows, otherwise="No models.")]
+    return ["<h2>Actuals joined</h2>", table(heads, rows, otherwise="No models.")]
 
 
 def _recent(calls: Iterable[Call], now: float) -> str:
@@ -127,40 +138,15 @@ def _recent(calls: Iterable[Call], now: float) -> str:
     rows = (
         [
             str(call.number),
-            _ago(call.received_at, now),
-            escape(call.model) or _NONE,
-            f"<code>{escape(call.version) or _NONE}</code>",
-            _number(call.rows),
-            _number(call.bytes),
-            _look(str(call.status or "none"), "good" if call.status == 200 else "bad"),
-            _look("lost", "bad") if call.lost else "yes" if call.stored else _look("no", "warm"),
+            ago(call.received_at, now),
+            escape(call.model) or NONE,
+            f"<code>{escape(call.version) or NONE}</code>",
+            number(call.rows),
+            number(call.bytes),
+            look(str(call.status or "none"), "good" if call.status == 200 else "bad"),
+            look("lost", "bad") if call.lost else "yes" if call.stored else look("no", "warm"),
             f'<span class="soft">{escape(call.message or call.fault or "")}</span>',
         ]
         for call in calls
     )
-    return _table(heads, rows, otherwise="Nobody called yet.")
-
-
-def _table(heads: list[str], rows: Iterable[list[str]], *, otherwise: str) -> str:
-    """Draw a table; a head that begins with # stands over numbers."""
-    looks = [' class="n"' if head.startswith("#") else "" for head in heads]
-    head = "".join(f"<th{look}>{name.lstrip('#')}</th>" for name, look in zip(heads, looks, strict=True))
-    lines = ["".join(f"<td{look}>{cell}</td>" for cell, look in zip(row, looks, strict=True)) for row in rows]
-    empty = f'<td class="soft" colspan="{len(heads)}">{otherwise}</td>'
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines or [empty])}</table>"
-
-
-def _look(text: str, look: str) -> str:
-    return f'<span class="{look}">{escape(text)}</span>'
-
-
-def _number(value: int) -> str:
-    return f"{value:,}"
-
-
-def _ago(at: float, now: float) -> str:
-    passed = max(0, int(now - at))
-    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if passed >= seconds:
-            return f"{passed // seconds} {unit} ago"
-    return f"{passed} s ago"
+    return table(heads, rows, otherwise="Nobody called yet.")

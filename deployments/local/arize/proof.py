@@ -15,14 +15,19 @@ from deployments.local.arize.wire import actual, predicted
 _VERSION = ("space", "model", "environment", "version", "kind")
 _MODEL = ("space", "model", "environment", "kind")
 _DAY_S = 86_400.0
+_Part = tuple[Call, str | None]  # the rows of a call that are of a version, or all of them
 
 
 def summary(store: Store) -> dict[str, Any]:
-    """Sum up by model and by version: rows, distinct prediction ids, ids seen twice or more, rows in excess."""
-    calls = store.calls
-    kept = [call for call in calls if call.kept]
+    """Sum up by model and by version: rows, distinct prediction ids, ids seen twice or more, rows in excess.
+
+    Rows are counted whichever way they came, by a call or by a file that an import job took.
+    """
+    kept = [call for call in store.calls if call.kept]
+    calls = [call for call in store.calls if not call.job]
     return {
         "rows": sum(call.rows for call in kept),
+        "files": sum(bool(call.job) for call in kept),
         "calls": {
             "received": len(calls),
             "stored": sum(call.stored for call in calls),
@@ -35,20 +40,25 @@ def summary(store: Store) -> dict[str, Any]:
     }
 
 
-def ids(store: Store, calls: Iterable[Call], *, repeated: bool) -> dict[str, Any]:
-    """List every prediction id, one for each row as it arrived; or only those seen twice or more, with their counts."""
-    series = _ids(store, calls)
+def ids(store: Store, calls: Iterable[Call], *, repeated: bool, version: str | None = None) -> dict[str, Any]:
+    """List every prediction id, one for each row as it arrived; or only those seen twice or more, with their counts.
+
+    version leaves out the rows of other versions, here and below: an imported file may hold several.
+    """
+    series = _ids(store, ((call, version) for call in calls))
     if not repeated:
         return {"ids": series.to_list()}
     counts = series.drop_nulls().value_counts().filter(pl.col("count") > 1)
     return {"ids": dict(counts.sort(series.name).iter_rows())}
 
 
-def rows(store: Store, calls: Iterable[Call], *, limit: int, prediction_id: str | None) -> list[dict[str, Any]]:
-    """Give rows with their columns named in Arize's words, each with the call that brought it."""
+def rows(
+    store: Store, calls: Iterable[Call], *, limit: int, prediction_id: str | None, version: str | None = None
+) -> list[dict[str, Any]]:
+    """Give rows with their columns named in Arize's words, each with the call, or the job and path, that brought it."""
     found: list[dict[str, Any]] = []
     for call in calls:
-        table = arrow(store, call)
+        table = arrow(store, call, version)
         if prediction_id is not None:
             table = table.filter(pc.equal(pc.cast(table["prediction_id"], pa.string()), prediction_id))
         found += table.slice(0, limit - len(found)).to_pylist()
@@ -57,18 +67,20 @@ def rows(store: Store, calls: Iterable[Call], *, limit: int, prediction_id: str 
     return found
 
 
-def arrow(store: Store, call: Call) -> Any:
+def arrow(store: Store, call: Call, version: str | None = None) -> Any:
     """Read a call as a pyarrow Table with its columns named in Arize's words, and where each row came from."""
-    table = store.table(call)
-    named = {name: table[column] for name, column in call.columns.items()}
+    table = _table(store, call, version)
+    named = {name: table[column] for name, column in call.columns.items() if name != "version"}
+    named.setdefault("prediction_id", pa.nulls(table.num_rows, pa.string()))
     origin = {
         "call": pa.scalar(call.number, pa.int64()),
+        "job": pa.scalar(call.job or None, pa.string()),
+        "path": pa.scalar(call.path or None, pa.string()),
         "received_at": pa.scalar(call.received_at, pa.float64()),
         "environment": pa.scalar(call.environment, pa.string()),
-        "model_version": pa.scalar(call.version, pa.string()),
     }
-    named.setdefault("prediction_id", pa.nulls(table.num_rows, pa.string()))
-    return pa.table(named | {name: pa.repeat(value, table.num_rows) for name, value in origin.items()})
+    named |= {name: pa.repeat(value, table.num_rows) for name, value in origin.items()}
+    return pa.table(named | {"model_version": _versions(table, call)})
 
 
 def alike(tables: list[Any]) -> list[Any]:
@@ -92,38 +104,53 @@ def join(store: Store, *, now: float, window_days: float) -> dict[str, Any]:
 
 
 def _grouped(store: Store, calls: list[Call], by: tuple[str, ...]) -> list[dict[str, Any]]:
-    def key(call: Call) -> tuple[str, ...]:
-        return tuple(getattr(call, name) for name in by)
+    groups: dict[tuple[str, ...], list[_Part]] = {}
+    for call in calls:
+        for version in call.by_version if "version" in by else [None]:
+            key = tuple(version if name == "version" and version is not None else getattr(call, name) for name in by)
+            groups.setdefault(key, []).append((call, version))
+    return [dict(zip(by, key, strict=True)) | _counts(store, groups[key]) for key in sorted(groups)]
 
-    return [
-        dict(zip(by, values, strict=True)) | _counts(store, [call for call in calls if key(call) == values])
-        for values in sorted({key(call) for call in calls})
-    ]
 
-
-def _counts(store: Store, calls: list[Call]) -> dict[str, Any]:
-    named = _ids(store, calls).drop_nulls()
+def _counts(store: Store, parts: list[_Part]) -> dict[str, Any]:
+    named = _ids(store, parts).drop_nulls()
     seen = named.value_counts()["count"]
     return {
-        "rows": sum(call.rows for call in calls),
+        "rows": sum(call.rows if version is None else call.by_version[version] for call, version in parts),
         "prediction_ids": len(seen),
         "repeated_ids": int((seen > 1).sum()),
         "excess_rows": len(named) - len(seen),
-        "calls": len(calls),
-        "last_call_at": max(call.received_at for call in calls),
+        "calls": sum(not call.job for call, _ in parts),
+        "files": sum(bool(call.job) for call, _ in parts),
+        "last_call_at": max(call.received_at for call, _ in parts),
     }
 
 
-def _ids(store: Store, calls: Iterable[Call]) -> pl.Series:
+def _ids(store: Store, parts: Iterable[_Part]) -> pl.Series:
     empty = pl.Series("prediction_id", [], dtype=pl.String)
-    return pl.concat([empty, *(_ids_of(store.table(call), call) for call in calls)])
+    return pl.concat([empty, *(_ids_of(_table(store, call, version), call) for call, version in parts)])
+
+
+def _table(store: Store, call: Call, version: str | None) -> Any:
+    table = store.table(call)
+    if version is None or "version" not in call.columns:
+        return table
+    return table.filter(pc.equal(_versions(table, call), version))
+
+
+def _versions(table: Any, call: Call) -> Any:
+    """Give the version of each row: its own, if it carries one, else the call's."""
+    column = call.columns.get("version")
+    if column is None:
+        return pa.repeat(pa.scalar(call.version, pa.string()), table.num_rows)
+    return pc.fill_null(pc.cast(table[column], pa.string()), "")
 
 
 def _ids_of(table: Any, call: Call) -> pl.Series:
     """An id may come as an integer: it is compared as Arize shows it, as a string."""
     column = call.columns.get("prediction_id")
     if column is None:
-        return pl.Series("prediction_id", [None] * call.rows, dtype=pl.String)
+        return pl.Series("prediction_id", [None] * table.num_rows, dtype=pl.String)
     return pl.Series("prediction_id", table[column]).cast(pl.String)
 
 

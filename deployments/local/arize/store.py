@@ -2,30 +2,31 @@
 
 One Arrow file for each stored body, exactly as it was received, and a journal with a line for each call. The file is
 synced and in place before its line is written, and the line before anything is answered; so a file without a line was
-never acknowledged, and is swept at the next start.
+never acknowledged, and is swept at the next start. A file that an import job took is kept as a call is.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from deployments.local.arize.journal import Journal
 from deployments.local.arize.wire import kind_of, read_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One POST to ``/v1/pandas_arrow``.
+    """One POST to ``/v1/pandas_arrow``, or one file that an import job took.
 
     number is given by the store; status is what was answered, None where nothing whole was; received_at is in seconds
-    since the epoch; lost says that the file was stored and dropped afterwards.
+    since the epoch; lost says that the file was stored and dropped afterwards. job and path say which import job took
+    which object; of a POST they are empty. versions counts the rows of each version, where rows carry their own.
     """
 
     number: int = -1
@@ -43,8 +44,16 @@ class Call:
     environment: str = ""
     model_type: str = ""
     batch_id: str = ""
+    job: str = ""
+    path: str = ""
+    versions: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, str]
     headers: Mapping[str, str]
+
+    @property
+    def by_version(self) -> Mapping[str, int]:
+        """Count the rows of each version."""
+        return self.versions or {self.version: self.rows}
 
     @property
     def kept(self) -> bool:
@@ -61,22 +70,28 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self._bodies = directory / "rows"
         self._incoming = directory / "incoming"
-        self._journal_path = directory / "calls.jsonl"
         self._lock = threading.Lock()
         self._calls: dict[int, Call] = {}
+        self._imported: dict[tuple[str, str], int] = {}
         self._next = 0
         self.joined: dict[str, Any] | None = None
         self.changes = 0
         shutil.rmtree(self._incoming, ignore_errors=True)
         for folder in (self._bodies, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(directory / "calls.jsonl")
         self._load()
-        self._journal: BinaryIO = self._journal_path.open("ab")
 
     @property
     def calls(self) -> list[Call]:
         with self._lock:
             return list(self._calls.values())
+
+    def imported(self, job: str, path: str) -> Call | None:
+        """Give the file that a job took from a path, if it took it: it did exactly when its rows are kept."""
+        with self._lock:
+            number = self._imported.get((job, path))
+            return None if number is None else self._calls[number]
 
     def incoming(self) -> Path:
         """Name a place for a body that is being received."""
@@ -97,7 +112,7 @@ class Store:
                 body.replace(self._body(call.number))
                 _sync(self._bodies)
             self._write({"call": asdict(call)}, durable=call.stored)
-            self._calls[call.number] = call
+            self._remember(call)
         body.unlink(missing_ok=True)
         return call
 
@@ -117,10 +132,11 @@ class Store:
     def clear(self) -> None:
         """Forget every call and row. Numbers go on, so that a late loss never meets another call's number."""
         with self._lock:
-            self._journal.truncate(0)
+            self._journal.clear()
             for number in self._calls:
                 self._body(number).unlink(missing_ok=True)
             self._calls.clear()
+            self._imported.clear()
             self.joined = None
             self.changes += 1
 
@@ -130,20 +146,18 @@ class Store:
     def _body(self, number: int) -> Path:
         return self._bodies / f"{number:08d}.arrow"
 
+    def _remember(self, call: Call) -> None:
+        self._calls[call.number] = call
+        if call.job:
+            self._imported[call.job, call.path] = call.number
+
     def _write(self, line: dict[str, Any], *, durable: bool) -> None:
-        self._journal.write(json.dumps(line).encode() + b"\n")
-        self._journal.flush()
-        if durable:
-            os.fsync(self._journal.fileno())
+        self._journal.write(line, durable=durable)
         self.changes += 1
 
     def _load(self) -> None:
-        written = self._journal_path.read_bytes() if self._journal_path.exists() else b""
-        whole = written[: written.rfind(b"\n") + 1]  # a line cut short by a kill was never acknowledged
-        for line in whole.splitlines():
-            self._replay(json.loads(line))
-        if whole != written:
-            os.truncate(self._journal_path, len(whole))
+        for line in self._journal.replay():
+            self._replay(line)
         self._next = max(self._calls, default=-1) + 1
         kept = {self._body(call.number) for call in self._calls.values() if call.kept}
         for path in set(self._bodies.iterdir()) - kept:
@@ -151,8 +165,7 @@ class Store:
 
     def _replay(self, line: dict[str, Any]) -> None:
         if "call" in line:
-            call = Call(**line["call"])
-            self._calls[call.number] = call
+            self._remember(Call(**line["call"]))
         elif "lost" in line:
             self._calls[line["lost"]] = replace(self._calls[line["lost"]], lost=True)
         else:

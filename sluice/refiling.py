@@ -1,0 +1,116 @@
+"""A person's word on a file that Arize did not take, or of which nobody can tell any more whether it did."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import Final, Literal
+
+from sluice.errors import ImportFailed, ImportJobGone, NothingToResolve
+from sluice.ledger import entries
+from sluice.ledger.deliveries import Intent, Outcome, PartName, end_of, outcome_of_word
+from sluice.run import Run
+from sluice.steps import step
+
+Word = Literal["redeliver", "resend", "delivered", "drop"]
+Standing = Literal["failed", "canceled", "skipped", "gone", "pending", "not placed"]
+
+# What may be said of a file, by what Arize says of it.
+WORDS: Final[dict[Standing, tuple[Word, ...]]] = {
+    "failed": ("redeliver", "drop"),
+    "canceled": ("redeliver", "drop"),
+    "skipped": ("delivered", "drop"),
+    "gone": ("delivered", "resend", "drop"),
+    "pending": (),
+    "not placed": (),
+}
+_LOOK: Final = "See: sluice status FILE"
+
+
+def is_filed(run: Run, number: int) -> bool:
+    """Whether an entry goes out as a file."""
+    item = run.ledger.state.open.get(number)
+    return item is not None and item.entry.destination.path == "object_store" and not item.entry.held
+
+
+def resolve_file(run: Run, number: int, word: Word, reason: str) -> int:
+    """Take a person's word on the file of an entry, after asking Arize once more.
+
+    Args:
+        word: `redeliver`: the rows go out as another file, for Arize says that it did not take this one. `resend`: the
+            same, where its job is gone and the person has looked. `delivered`: Arize has the rows. `drop`: let go of
+            them.
+
+    Returns:
+        the number of the entry that takes the rows out again; the entry's own where none does.
+
+    Raises:
+        NothingToResolve: that may not be said of the file as it stands.
+    """
+    if not is_filed(run, number):
+        raise NothingToResolve(f"Entry {number} has no file that waits", _LOOK)
+    entry = run.ledger.state.open[number].entry
+    name = PartName.of(number, entry, 0)
+    standing = _standing(run, name, entry)
+    allowed = WORDS[standing]
+    if word not in allowed:
+        said = f"allowed: {', '.join(allowed)}" if allowed else "the next run goes on with it"
+        raise NothingToResolve(f"The file of entry {number} is {standing}: nothing to {word}", said)
+    if word in ("delivered", "drop"):
+        _say(run, name, word, reason)
+        return number
+    return _refile(run, number, entry, reason)
+
+
+def _standing(run: Run, name: PartName, entry: entries.Sealed) -> Standing:
+    """How the file stands, by what Arize says now; what it said is written down."""
+    known = run.deliveries.of(name)
+    if end_of(known):
+        raise NothingToResolve(f"Nothing to say of {name}: it is settled", _LOOK)
+    if not known:
+        return "not placed"
+    before: Outcome | None = known[-1].outcome
+    try:
+        said = run.placing.ask(name, entry)
+    except ImportJobGone:
+        return before.file if before and before.file and before.file != "complete" else "gone"
+    if said is not None and said.kind == "accepted":
+        run.placing.conclude(name, entry.parts[name.part].rows, said)
+        raise NothingToResolve(f"Nothing to say of {name}: Arize has taken its file", "The next run goes on")
+    if said is not None and before is None:
+        with suppress(ImportFailed):  # it is written down, and stays on record
+            run.placing.conclude(name, entry.parts[name.part].rows, said)
+    told = said or before
+    return told.file if told and told.file and told.file != "complete" else "pending"
+
+
+def _refile(run: Run, number: int, origin: entries.Sealed, reason: str) -> int:
+    """Seal an entry that takes the rows out under another name, which ends the one before."""
+    entry_id = uuid.uuid4().hex
+    derived = entries.Derived(
+        id=entry_id,
+        written_at=run.now(),
+        run=run.run_id,
+        origin=number,
+        purpose="redeliver",
+        rows="staged",
+        reason=reason,
+        ranges=origin.ranges,
+        staged=origin.staged,
+        parts=origin.parts,
+        destination=run.sealing.file_destination(entry_id, origin),
+        pipeline_sha256=origin.pipeline_sha256,
+    )
+    ended_by = run.ledger.append(derived, lambda state: number in state.open)
+    step("file.redelivered", entry=number, by_entry=ended_by, ranges=origin.shown)
+    return ended_by
+
+
+def _say(run: Run, name: PartName, word: Literal["delivered", "drop"], reason: str) -> None:
+    said = Intent(entry_id=name.entry_id, run=run.run_id, duration_s=0, word=word, reason=reason, written_at=run.now())
+    number = len(run.deliveries.of(name))
+    if not run.deliveries.intend(name, number, said):
+        raise NothingToResolve(f"A run was at work on {name}", "Try again")
+    step("delivery.said", **name.fields(number), word=word)
+    if outcome := outcome_of_word(said):
+        run.deliveries.conclude(name, number, outcome)
