@@ -59,7 +59,10 @@ def translated(where: str) -> Iterator[None]:
 def _from_answer(error: aws.ClientError, where: str) -> SluiceError:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
     if code == "NoSuchBucket":
-        return BucketMissing(f"The bucket does not exist ({where})", "Create it, or fix the address of the store")
+        return BucketMissing(
+            f"The bucket does not exist ({where})",
+            "Create it, or fix SLUICE_STORE, or SLUICE_IMPORT_STORE if it is that one",
+        )
     if code.startswith("KMS."):
         return StoreRefused(f"The store's KMS key was refused at {where}: {code} {message}", "Fix the store's KMS key")
     if error.operation_name == "AssumeRole":

@@ -44,6 +44,17 @@ ON_S3 = ("window.staged:1", "window.sealed:2", "delivery.answered_accepted:1", "
 ELSEWHERE = {
     *("ledger.taken", "window.sealed_by_another", "window.resolved", "delivery.resolved", "delivery.said"),
     *("ledger.skipped", "group.realigned"),
+    # By the other path into Arize: test_import_path.
+    *("import.tried_out", "import.not_tried_out", "import.begun", "import.job", "import.unanswered"),
+    *(
+        "import.given_up",
+        "import.gone",
+        "import.stopped",
+        "part.put",
+        "part.placed",
+        "part.settled",
+        "file.redelivered",
+    ),
 }
 BY_NO_COMMAND = {"file.swept"}
 
