@@ -88,13 +88,13 @@ def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
     staged = window.entry.staged
     return {
         "entry": window.number,
+        "status": window.status,
+        "path": window.entry.destination.path,
         "topic": item.topic,
         "partition": item.partition,
         "start": item.start,
         "stop": item.stop,
         **item.balance,
-        "status": window.status,
-        "path": window.entry.destination.path,
         "committed_at": window.committed_at,
         "receipt": ", ".join(map(_receipt_text, window.receipts)),
         **_file_columns(staged),
