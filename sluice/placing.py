@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal
 
@@ -215,7 +216,7 @@ class Placing:
                 )
                 yield from ((name, gone) for name in names.values())
                 continue
-            last = self._last.get(prefix) or self._last_said(min(names.values(), key=_entry), prefix)
+            last = self._last.get(prefix) or self._last_said(min(names.values(), key=attrgetter("entry")), prefix)
             for key, status in jobs.settled(job, names.keys(), last).items():
                 self._last[prefix] = status
                 kind: Literal["accepted", "refused"] = "accepted" if status.status == "complete" else "refused"
@@ -307,10 +308,6 @@ def failed(name: PartName, outcome: Outcome) -> ImportFailed:
 def redelivery(entry: int) -> str:
     """The command by which the rows of an entry go out once more, as another file."""
     return f"sluice resolve FILE --entry {entry} redeliver --reason …"
-
-
-def _entry(name: PartName) -> int:
-    return name.entry
 
 
 def _by_prefix(parts: Mapping[PartName, entries.Sealed]) -> dict[tuple[str, str], dict[str, PartName]]:

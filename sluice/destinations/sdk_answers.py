@@ -1,7 +1,7 @@
 """What became of a send: accepted, refused (proven not accepted), or unknown.
 
 No free text of the SDK gets into an outcome, for it may quote values: only names of exception classes, error codes,
-column names and statuses, and of a 4xx those of Arize's words that `sdk_words` knows to be none.
+column names and statuses, and of a 4xx those of Arize's words that `arize_words` knows to be none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from sluice.answers import Answer
-from sluice.destinations.sdk_words import without_values
+from sluice.destinations.arize_words import without_values
 
 # Request timeout, too early, too many requests: Arize did not take the rows, and may take them later.
 _LATER = (408, 425, 429)

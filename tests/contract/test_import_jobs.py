@@ -118,7 +118,6 @@ def test_jobs_are_found_behind_pages_of_others(jobs: ImportJobs, spec: JobSpec) 
 
 def test_differences_are_told_and_mended(jobs: ImportJobs, spec: JobSpec) -> None:
     job = made(jobs, spec)
-    wanted = JobSpec.on(spec, spec.prefix)
     changed = {name: column for name, column in SCHEMA.items() if name != "tags"} | {"actualLabel": "actual_label"}
     wanted = JobSpec(
         space=spec.space,

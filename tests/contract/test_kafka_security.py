@@ -28,6 +28,7 @@ from deployments.local.certificates import Authority, Certificate, new_authority
 from deployments.local.kafka import Kafka
 from deployments.local.oidc import Issuer, running_issuer
 from deployments.local.ports import free_port
+from deployments.local.processes import wait_until
 from sluice.errors import (
     GroupNotAllowed,
     SluiceError,
@@ -128,7 +129,7 @@ def at(kafka: Kafka, admin: AdminClient) -> Partition:
     for kind in (ResourceType.TOPIC, ResourceType.GROUP):
         allow_reader(admin, kind, name)
     with KafkaSource(kafka.login("reader"), group=name) as source:
-        until(lambda: not raises(TopicNotAllowed, lambda: source.snapshot([name])), "the ACL")
+        wait_until(lambda: not raises(TopicNotAllowed, lambda: source.snapshot([name])), DEADLINE_S, "the ACL")
     return Partition(name, 0)
 
 
@@ -151,13 +152,6 @@ def allow_reader(admin: AdminClient, kind: ResourceType, name: str) -> None:
     rule = (ResourcePatternType.LITERAL, "User:reader", "*", AclOperation.READ, AclPermissionType.ALLOW)
     for made in admin.create_acls([AclBinding(kind, name, *rule)]).values():
         made.result(DEADLINE_S)
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def raises(kind: type[Exception], ask: Callable[[], object]) -> bool:
@@ -230,7 +224,7 @@ def test_a_token_is_renewed_before_it_expires_and_a_renewal_that_fails_is_no_har
 
     function(token)
     with KafkaSource(keys.properties(CALLBACK), group=at.topic) as source:
-        until(lambda: source.snapshot([at.topic])[at].end == 5 and len(asked) > 2, "the third token")
+        wait_until(lambda: source.snapshot([at.topic])[at].end == 5 and len(asked) > 2, DEADLINE_S, "the third token")
         assert source.snapshot([at.topic])[at].end == 5
         with pytest.raises(SourceRefused, match="kafka_tokens:token raised RuntimeError"):
             source.reader()

@@ -23,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
 
 from deployments.local.kafka import Kafka, running_kafka, wait_for_markers
 from deployments.local.ports import free_port
+from deployments.local.processes import wait_until
 from sluice.errors import (
     EndBelowPosition,
     EpochLost,
@@ -48,13 +49,6 @@ WIDE = ReadLimits(max_records=1_000_000, max_bytes=1 << 30, max_seconds=60)
 TIMID = {"queued.max.messages.kbytes": "1", "queued.min.messages": "1", "fetch.message.max.bytes": "1000"}
 
 Topics = Callable[..., str]
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +79,7 @@ def reader(source: KafkaSource) -> Iterator[Reader]:
 def made_topic(admin: AdminClient, name: str, partitions: int = 1, **config: str) -> str:
     wanted = NewTopic(name, partitions, 1, config={key.replace("_", "."): value for key, value in config.items()})
     admin.create_topics([wanted])[name].result()
-    until(lambda: name in admin.list_topics().topics, f"topic {name}")
+    wait_until(lambda: name in admin.list_topics().topics, DEADLINE_S, f"topic {name}")
     return name
 
 
@@ -239,7 +233,7 @@ class TestReadingToTheStop:
             offsets = read.records.offsets()
             return len(offsets) < span.span and offsets[0] >= 297
 
-        until(is_compacted, "compaction")
+        wait_until(is_compacted, DEADLINE_S, "compaction")
         with source.reader() as fresh:
             (inside,) = fresh.read([OffsetRange(Partition(name, 0), 100, 200)], limits=WIDE, on_expired="fail")
         assert (inside.range.span, len(inside.records), inside.expired) == (100, 0, 0)
@@ -459,7 +453,7 @@ class TestExpired:
         for _ in range(50):
             writing.produce(name, b"from 1970", partition=0, timestamp=1000)
         writing.flush(DEADLINE_S)
-        until(lambda: whole(source, name)[0].start == 50, "retention")
+        wait_until(lambda: whole(source, name)[0].start == 50, DEADLINE_S, "retention")
         produce(kafka, name, 10)
         (read,) = reader.read([OffsetRange(Partition(name, 0), 0, 60)], limits=WIDE, on_expired="record")
         assert (read.expired, read.records.offsets()) == (50, list(range(50, 60)))
@@ -554,7 +548,7 @@ class TestSnapshot:
         produce(kafka, name := topic(), 5)
         before = source.snapshot([name])[Partition(name, 0)]
         admin.delete_topics([name])[name].result()
-        until(lambda: name not in admin.list_topics().topics, "the end of a topic")
+        wait_until(lambda: name not in admin.list_topics().topics, DEADLINE_S, "the end of a topic")
         made_topic(admin, name)
         after = source.snapshot([name])[Partition(name, 0)]
         assert before.topic_id != after.topic_id
@@ -566,7 +560,7 @@ class TestSnapshot:
         name = topic(1)
         assert len(source.snapshot([name])) == 1
         admin.create_partitions([NewPartitions(name, 3)])[name].result()
-        until(lambda: len(admin.list_topics(name).topics[name].partitions) == 3, "partitions")
+        wait_until(lambda: len(admin.list_topics(name).topics[name].partitions) == 3, DEADLINE_S, "partitions")
         produce(kafka, name, 4, partition=2)
         assert [item.number for item in source.snapshot([name])] == [0, 1, 2]
         assert offsets_of(reader.read(whole(source, name), limits=WIDE, on_expired="fail")) == [0, 1, 2, 3]
@@ -627,7 +621,7 @@ class TestGroup:
         name, group = topic(), f"g-{uuid.uuid4().hex[:12]}"
         member = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": group, "group.protocol": protocol})
         member.subscribe([name])
-        until(lambda: (member.poll(0.1), bool(member.assignment()))[1], "an assignment")
+        wait_until(lambda: (member.poll(0.1), bool(member.assignment()))[1], DEADLINE_S, "an assignment")
         wanted = [GroupOffset(partition=Partition(name, 0), offset=0, metadata="")]
         with KafkaSource({"bootstrap.servers": kafka.bootstrap_servers}, group=group) as used:
             with pytest.raises(GroupInUse, match=f"{group} at {name}.* live members"):
@@ -681,12 +675,12 @@ class TestRefusals:
             with pytest.raises(TopicNotAllowed, match=f"topic {name}"):
                 limited.snapshot([name])
             allow(admin, ResourceType.TOPIC, name, AclOperation.DESCRIBE)
-            until(lambda: not raises(TopicNotAllowed, lambda: limited.snapshot([name])), "an ACL")
+            wait_until(lambda: not raises(TopicNotAllowed, lambda: limited.snapshot([name])), DEADLINE_S, "an ACL")
             with limited.reader() as blind, pytest.raises(TopicNotAllowed, match=rf"partition {name}\[0\]"):
                 blind.read([OffsetRange(at, 0, 5)], limits=WIDE, on_expired="fail")
             allow(admin, ResourceType.TOPIC, name, AclOperation.READ)
             # Reading asks nothing of the group.
-            until(lambda: self.reads(limited, OffsetRange(at, 0, 5)), "an ACL")
+            wait_until(lambda: self.reads(limited, OffsetRange(at, 0, 5)), DEADLINE_S, "an ACL")
             with pytest.raises(GroupNotAllowed, match=group):
                 limited.committed([at])
             with pytest.raises(GroupNotAllowed, match=group):

@@ -416,15 +416,11 @@ def test_what_waits_is_settled_before_a_job_that_differs_stops_the_run(desk: Des
     assert states(run(desk)) == ["committed"]
 
 
-def test_a_job_takes_no_column_for_a_feature_that_is_none(desk: Desk) -> None:
-    assert describe_without_features(desk)["features"] == "feature/"
-
-
-def describe_without_features(desk: Desk) -> dict[str, str]:
+def test_a_job_takes_no_column_for_a_feature_though_the_pipeline_has_none(desk: Desk) -> None:
     desk.kafka.produce(A0, b"good 1")
     run(desk)
-    schema: dict[str, str] = describe(desk.person(FILE))["wanted"]["schema"]
-    return schema
+    ((spec, _),) = desk.imports.jobs.values()
+    assert spec.schema["features"] == "feature/"
 
 
 def test_another_place_in_the_bucket_is_another_generation(desk: Desk) -> None:

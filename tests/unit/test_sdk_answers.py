@@ -25,10 +25,10 @@ from urllib3.exceptions import (
 )
 
 from sluice.answers import Answer
+from sluice.destinations.arize_words import KNOWN, without_values
 from sluice.destinations.sdk_answers import NotSent, answer_of
 from sluice.destinations.sdk_rows import wire_names
 from sluice.destinations.sdk_sender import Wire
-from sluice.destinations.sdk_words import KNOWN, without_values
 from sluice.errors import DeliveryRefused, DestinationRefused, DestinationUnavailable, SluiceError
 
 POOL, CONNECTION = object(), object()

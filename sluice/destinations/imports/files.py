@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from sluice.destinations.arize_words import without_values
 from sluice.destinations.imports.graphql import Graphql, NotFound, next_page
-from sluice.destinations.sdk_words import without_values
 from sluice.jobs import FileStatus, SettledStatus, Status
 
 _PAGE: Final = 50

@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from sluice.clock import Clock, SystemClock
-from sluice.destinations.sdk_words import without_values
+from sluice.destinations.arize_words import without_values
 from sluice.errors import DestinationRefused, DestinationUnavailable
 from sluice.jobs import Refused, Unanswered
 from sluice.settings import ArizeConnection
@@ -25,6 +25,7 @@ _TIMEOUT_S: Final = 30.0
 _TRIES: Final = 5
 _LONGEST_PAUSE_S: Final = 60.0
 _MINUTE_S: Final = 60.0
+_NOT_HEARD: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _LATER: Final = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
 
 
@@ -72,20 +73,7 @@ class Graphql:
             DestinationRefused: the key is not taken, or the question is refused.
             NotFound: there is nothing of that id.
         """
-        why = ""
-        for attempt in range(_TRIES):
-            self._queries.wait()
-            try:
-                answer = self._post(document, variables)
-            except httpx.TransportError as error:
-                why, pause_s = type(error).__name__, 2.0**attempt
-            else:
-                if not _may_pass(answer):
-                    return self._told(answer)
-                why, pause_s = f"HTTP {answer.status_code}", _pause_of(answer, 2.0**attempt)
-            if attempt + 1 < _TRIES:
-                self._clock.wait(pause_s)
-        raise self._unavailable(why)
+        return self._told(self._heard(document, variables, self._queries, is_repeatable=True))
 
     def mutate(self, document: str, **variables: Any) -> dict[str, Any]:
         """Change something, once. It is said again only where the first was surely not heard.
@@ -94,24 +82,30 @@ class Graphql:
             Unanswered: it may have been carried out.
             DestinationUnavailable, DestinationRefused, Refused: it was not.
         """
-        why = ""
+        return self._data(self._heard(document, variables, self._mutations, is_repeatable=False))
+
+    def _heard(
+        self, document: str, variables: dict[str, Any], limiter: Limiter, *, is_repeatable: bool
+    ) -> httpx.Response:
+        """Say it until it is heard. What is not repeatable is said again only if it surely was not heard before."""
+        why, pause_s = "", 0.0
         for attempt in range(_TRIES):
-            self._mutations.wait()
+            self._clock.wait(pause_s)
+            limiter.wait()
+            pause_s = 2.0**attempt
             try:
                 answer = self._post(document, variables)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-                why, pause_s = type(error).__name__, 2.0**attempt
             except httpx.TransportError as error:
-                raise Unanswered(type(error).__name__) from None
-            else:
-                if answer.is_server_error:
-                    raise Unanswered(f"HTTP {answer.status_code}")
-                if answer.status_code not in _LATER:
-                    return self._data(answer)
-                why, pause_s = f"HTTP {answer.status_code}", _pause_of(answer, 2.0**attempt)
-            if attempt + 1 < _TRIES:
-                self._clock.wait(pause_s)
-        raise self._unavailable(why)
+                why = type(error).__name__
+                if not is_repeatable and not isinstance(error, _NOT_HEARD):
+                    raise Unanswered(why) from None
+                continue
+            if answer.is_server_error and not is_repeatable:
+                raise Unanswered(f"HTTP {answer.status_code}")
+            if not _may_pass(answer):
+                return answer
+            why, pause_s = f"HTTP {answer.status_code}", _pause_of(answer, pause_s)
+        raise DestinationUnavailable(f"Arize's GraphQL does not answer at {self._url} ({why})", "The next run goes on")
 
     def _told(self, answer: httpx.Response) -> dict[str, Any]:
         try:
@@ -147,9 +141,6 @@ class Graphql:
             )
         data: dict[str, Any] = found["data"]
         return data
-
-    def _unavailable(self, why: str) -> DestinationUnavailable:
-        return DestinationUnavailable(f"Arize's GraphQL does not answer at {self._url} ({why})", "The next run goes on")
 
 
 @contextmanager

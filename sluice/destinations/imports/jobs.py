@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, get_args
 
+from sluice.destinations.arize_words import without_values
 from sluice.destinations.imports.files import ImportFiles
 from sluice.destinations.imports.graphql import Graphql, NotFound, next_page
-from sluice.destinations.sdk_words import without_values
 from sluice.errors import DestinationRefused
 from sluice.jobs import DryRun, FileStatus, Job, JobSpec, JobStatus, Status
 
