@@ -17,12 +17,14 @@ from typing import Final
 from benchmarks.checking import problem_of
 from benchmarks.events import Events
 from benchmarks.growth import Scale, growth_tables
+from benchmarks.history import FILES, history_table
+from benchmarks.into_arize import arize_tables
+from benchmarks.jobs.order import Order
 from benchmarks.machine import Meanwhile, machine_line
 from benchmarks.paste import DOCS, pasted
 from benchmarks.peers_venv import make
 from benchmarks.pipeline import WINDOW
 from benchmarks.rounds import from_kafka, interleaved, unchecked
-from benchmarks.sdk import sdk_tables
 from benchmarks.systems import LIMITS, ROOT, parquet_systems
 from benchmarks.tables import Table
 from benchmarks.targets import BEST_PEER, LOOP, at_least, peak, stages
@@ -82,8 +84,8 @@ def _command(options: argparse.Namespace) -> str:
 def _parquet(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
     topic = events_topic(servers, options.events)
 
-    def every_row(output: Path, _: str) -> str:
-        return problem_of(output, topic.records)
+    def every_row(order: Order) -> str:
+        return problem_of(Path(order.output), topic.records)
 
     systems = parquet_systems(make(say))
     trials = [from_kafka(item, topic, check=every_row if item.writes else unchecked) for item in systems]
@@ -99,10 +101,10 @@ def _parquet(options: argparse.Namespace, servers: str, directory: Path) -> Sequ
     return [Table(title="Kafka → Parquet", what=what, lines=lines, beside=loop.name, remarks=remarks)]
 
 
-def _sdk(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
+def _arize(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
     topic, window = events_topic(servers, options.events), events_topic(servers, min(WINDOW, options.events))
     warm = not options.quick
-    return sdk_tables(topic, window, directory, rounds=options.rounds, warm=warm, say=say)
+    return arize_tables(topic, window, directory, rounds=options.rounds, warm=warm, say=say)
 
 
 def _growth(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
@@ -115,6 +117,11 @@ def _growth(options: argparse.Namespace, servers: str, directory: Path) -> Seque
         say=say,
     )
     return growth_tables(scale)
+
+
+def _history(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
+    longest = FILES[0] if options.quick else FILES[-1]
+    return [history_table(servers, directory, longest=longest, rounds=options.rounds, say=say)]
 
 
 def events_topic(servers: str, count: int) -> Topic:
@@ -133,7 +140,7 @@ def _keep(file: Path, said: str, tables: Sequence[Table]) -> str:
     return report
 
 
-_MEASURES: Final[dict[str, Measure]] = {"parquet": _parquet, "sdk": _sdk, "growth": _growth}
+_MEASURES: Final[dict[str, Measure]] = {"parquet": _parquet, "arize": _arize, "growth": _growth, "history": _history}
 
 
 def _now() -> datetime:

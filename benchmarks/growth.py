@@ -14,12 +14,12 @@ from typing import Any, Final
 from benchmarks.bad import spoilt
 from benchmarks.checking import taken_once
 from benchmarks.events import Events
+from benchmarks.into_arize import LIBRARY, holds
 from benchmarks.jobs.order import Order
 from benchmarks.ledgers import write_ledger
 from benchmarks.measuring import Taken, run
 from benchmarks.pipeline import write_pipeline
 from benchmarks.rounds import Line, Say, Trial, from_kafka, interleaved
-from benchmarks.sdk import LIBRARY, holds
 from benchmarks.systems import ROOT, SLUICE, System
 from benchmarks.tables import Table
 from benchmarks.targets import at_most_as_long, peak
@@ -149,8 +149,8 @@ def _bad(scale: Scale) -> Table:
 
 
 def _named(name: str, topic: Topic, *, limits: Mapping[str, object] | None = None, records: int | None = None) -> Trial:
-    def every_record(output: Path, _: str) -> str:
-        return taken_once(output, topic.records if records is None else records)
+    def every_record(order: Order) -> str:
+        return taken_once(Path(order.output), topic.records if records is None else records)
 
     system = replace(SLUICE, name=name, note="")
     return from_kafka(system, topic, check=every_record, limits=limits, records=records)

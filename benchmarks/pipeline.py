@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -13,7 +13,10 @@ from benchmarks.events import FEATURES, TAGS, columns
 WINDOW = 100_000  # also what is left out of a file stands for
 
 
-def write_pipeline(directory: Path, name: str, topic: str, limits: Mapping[str, Any]) -> Path:
+WayIn = Literal["sdk", "object_store"]
+
+
+def write_pipeline(directory: Path, name: str, topic: str, limits: Mapping[str, Any], *, way: WayIn = "sdk") -> Path:
     """Write the file of a pipeline, whose group and model have its name; return its path."""
     typed = columns()
     document = {
@@ -28,7 +31,7 @@ def write_pipeline(directory: Path, name: str, topic: str, limits: Mapping[str, 
             "tags": {tag: {"path": f"tags.{tag}", "type": "string"} for tag in TAGS},
             "version": {"path": "model.version", "default": "none"},
         },
-        "arize": {"model": name, "type": "binary_classification"},
+        "arize": {"model": name, "type": "binary_classification", "path": way},
         "limits": {"max_records": WINDOW, "parallel_windows": 1, **limits},
         # Nothing is held: how fast a window of bad records is, is one of the questions.
         "policies": {"max_rejected": {"share": "100%", "of_at_least": 1}},

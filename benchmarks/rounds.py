@@ -12,7 +12,7 @@ from statistics import median
 
 from benchmarks.jobs.order import Order
 from benchmarks.measuring import JobError, Taken, run
-from benchmarks.pipeline import write_pipeline
+from benchmarks.pipeline import WayIn, write_pipeline
 from benchmarks.systems import ROOT, System
 from benchmarks.topic import Topic
 
@@ -90,13 +90,14 @@ def interleaved(trials: Sequence[Trial], *, rounds: int, warm: bool, say: Say) -
                 line.taken.clear()  # a number of a system that once lost rows is none
                 say(f"{line.name}: {line.void}")
                 continue
-            say(f"{turn or 'warm'} {line.name}: {line.records / taken.seconds:,.0f} rows/s")
+            rate = f"{line.records / taken.seconds:,.0f} rows/s" if line.records > 1 else f"{taken.seconds:.2f} s"
+            say(f"{turn or 'warm'} {line.name}: {rate}")
             if turn:
                 line.taken.append(taken)
     return lines
 
 
-Check = Callable[[Path, str], str]
+Check = Callable[[Order], str]
 
 
 def from_kafka(
@@ -107,13 +108,15 @@ def from_kafka(
     environment: Mapping[str, str] | None = None,
     limits: Mapping[str, object] | None = None,
     records: int | None = None,
+    way: WayIn = "sdk",
 ) -> Trial:
     """A trial of a system on a topic.
 
     Args:
-        check: what is wrong with what was written, by the directory and the name of the pipeline; empty for nothing.
+        check: what is wrong with what was written; empty for nothing.
         limits: of Sluice's pipeline file.
         records: that it takes, which counts; None for the whole topic.
+        way: into Arize, of Sluice's pipeline file.
     """
 
     def go() -> Taken:
@@ -122,7 +125,7 @@ def from_kafka(
             output = folder / "output"
             output.mkdir()
             name = f"benchmark-{uuid.uuid4().hex[:12]}"
-            pipeline = write_pipeline(folder, name, topic.name, limits or {})
+            pipeline = write_pipeline(folder, name, topic.name, limits or {}, way=way)
             order = Order(
                 servers=topic.servers,
                 topic=topic.name,
@@ -132,7 +135,7 @@ def from_kafka(
                 extra=system.extra,
             )
             taken = run(system.command(order), environment={**system.environment, **(environment or {})}, cwd=ROOT)
-            problem = check(output, name)
+            problem = check(order)
         finally:
             shutil.rmtree(folder)
         if problem:
@@ -143,6 +146,6 @@ def from_kafka(
     return Trial(name=system.name, note=system.note, records=count, go=go, missing=system.missing)
 
 
-def unchecked(output: Path, name: str) -> str:
+def unchecked(order: Order) -> str:
     """For what writes nothing, or says itself whether it is done."""
     return ""

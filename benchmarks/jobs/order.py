@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -30,6 +31,11 @@ class Order:
     @property
     def records(self) -> int:
         return sum(self.ends)
+
+    @property
+    def model(self) -> str:
+        """The name of the pipeline, its group and its model."""
+        return Path(self.pipeline).stem
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))

@@ -17,10 +17,16 @@ import_module("sluice.windows")  # the library imports it with its first window;
 
 
 def drain(order: Order) -> None:
+    ingested(order)
+
+
+def ingested(order: Order) -> RunReport:
+    """Run the pipeline once, to its end."""
     loaded = load_pipeline(Path(order.pipeline))
     with opened_run(loaded, Settings.from_environment({**os.environ, **stores(order)}), "benchmark") as run:
         report = ingest(run, run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
     require_done(report)
+    return report
 
 
 def stores(order: Order) -> dict[str, str]:
