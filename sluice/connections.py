@@ -10,8 +10,7 @@ from typing import Protocol
 
 from sluice.answers import Answer
 from sluice.clock import Clock
-from sluice.importing import Bucket
-from sluice.jobs import Jobs
+from sluice.importing.side import ImportSide
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pacing import Pace, unpaced
@@ -51,14 +50,6 @@ class Destination(Protocol):
 
     def send(self, file: Path, to: entries.Destination, part: entries.Part, timeout_s: float) -> Answer:
         """Send one part of a local staged file, once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportSide:
-    """What the import path needs of Arize: the bucket that it reads, and whom to ask; None without a developer key."""
-
-    bucket: Bucket
-    jobs: Jobs | None
 
 
 def no_import_side() -> ImportSide:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluice.errors import NothingToResolve
-from sluice.jobs import Job, JobSpec
+from sluice.importing.jobs import Job, JobSpec
 from sluice.ledger.imports import Generation
 from sluice.run import Run
 
@@ -14,8 +14,8 @@ _LOOK = "See: sluice import-job FILE"
 
 def describe(run: Run) -> dict[str, Any]:
     """Say which job reads the pipeline's files, how it stands, and where it is not as the pipeline file wants it."""
-    newest = run.imports.newest()
-    wanted = run.importing.spec(newest[1].prefix if newest else "")
+    newest = run.outbound.imports.newest()
+    wanted = run.outbound.importing.spec(newest[1].prefix if newest else "")
     found: dict[str, Any] = {
         "path": run.pipeline.arize.path,
         "import_job": run.pipeline.arize.import_job,
@@ -28,11 +28,11 @@ def describe(run: Run) -> dict[str, Any]:
     }
     if newest is None:
         return found
-    record = run.imports.job(newest[0])
-    job = run.importing.job_of(*newest)
+    record = run.outbound.imports.job(newest[0])
+    job = run.outbound.importing.job_of(*newest)
     return found | {
         "job": record.job if record else None,
-        "status": _status(job, is_known=record is not None, asks=run.importing.asks),
+        "status": _status(job, is_known=record is not None, asks=run.outbound.importing.asks),
         "files": dict(job.counts) if job else {},
         "differences": _differences(wanted, job),
     }
@@ -45,7 +45,7 @@ def apply(run: Run) -> dict[str, Any]:
         NothingToResolve: there is nothing to change, or Arize changes it in no job, or files still wait.
     """
     number, generation, job = _job(run)
-    differences = run.importing.spec(generation.prefix).differences(job.spec)
+    differences = run.outbound.importing.spec(generation.prefix).differences(job.spec)
     if not differences:
         raise NothingToResolve("The import job is as the pipeline file wants it", _LOOK)
     others = [what for what, _, _ in differences if not what.startswith("schema.")]
@@ -58,30 +58,30 @@ def apply(run: Run) -> dict[str, Any]:
         raise NothingToResolve(
             f"{waiting} files of the job wait, and would be read with the new columns", "First: sluice run FILE"
         )
-    run.importing.change(job, generation)
+    run.outbound.importing.change(job, generation)
     return {"generation": number, "job": job.id, "changed": [what for what, _, _ in differences]}
 
 
 def say_made(run: Run) -> dict[str, Any]:
     """Take a person's word that the job of the newest generation is made, where nobody may ask Arize."""
-    newest = run.imports.newest()
-    if newest is None or run.imports.job(newest[0]) is not None:
+    newest = run.outbound.imports.newest()
+    if newest is None or run.outbound.imports.job(newest[0]) is not None:
         raise NothingToResolve("There is no import job to be made by a person", _LOOK)
-    if run.importing.asks:
+    if run.outbound.importing.asks:
         raise NothingToResolve("With a developer key the next run finds the job by itself", "sluice run FILE")
-    run.importing.say_made(*newest)
+    run.outbound.importing.say_made(*newest)
     return {"generation": newest[0], "prefix": newest[1].prefix}
 
 
 def begin_next(run: Run) -> dict[str, Any]:
     """Leave the prefix of today behind, for good: later files go to another one, by another job."""
-    number, generation = run.importing.begin_next()
+    number, generation = run.outbound.importing.begin_next()
     return {"generation": number, "prefix": generation.prefix, "bucket": generation.bucket}
 
 
 def _job(run: Run) -> tuple[int, Generation, Job]:
-    newest = run.imports.newest()
-    job = run.importing.job_of(*newest) if newest else None
+    newest = run.outbound.imports.newest()
+    job = run.outbound.importing.job_of(*newest) if newest else None
     if newest is None or job is None:
         raise NothingToResolve("There is no import job that Arize shows", _LOOK)
     return *newest, job

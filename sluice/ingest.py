@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sluice.errors import Held, LedgerMoved, SluiceError
+from sluice.importing.settling import Settled
 from sluice.ledger.entries import Sealed
 from sluice.offsets import OffsetRange
-from sluice.placing import Settled
 from sluice.planning import Plan
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport, UnknownField, WindowReport

@@ -11,10 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 from sluice.answers import Answer
 from sluice.clock import SystemClock
-from sluice.connections import Connections, ImportSide, RunOptions
+from sluice.connections import Connections, RunOptions
 from sluice.destinations.sdk import SdkDestination, Target
 from sluice.errors import WrongSettings
-from sluice.importing import Bucket
+from sluice.importing.side import Bucket, ImportSide
 from sluice.ledger import entries
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.pacing import MachinePace, Pace, unpaced

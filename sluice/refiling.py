@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal
 
 from sluice.errors import ImportFailed, ImportJobGone, NothingToResolve
+from sluice.importing.failures import redelivery
 from sluice.ledger import entries
-from sluice.ledger.deliveries import Intent, Outcome, PartName, end_of, outcome_of_word
+from sluice.ledger.deliveries import Delivery, Intent, PartName, end_of, is_refiled, outcome_of_word
 from sluice.run import Run
 from sluice.steps import step
 
@@ -56,42 +58,45 @@ def resolve_file(run: Run, number: int, word: Word, reason: str) -> int:
     if word not in allowed:
         said = f"allowed: {', '.join(allowed)}" if allowed else "the next run goes on with it"
         raise NothingToResolve(f"The file of entry {number} is {standing}: nothing to {word}", said)
+    known = run.deliveries.of(name)
+    _check_open(name, known)
     if word in ("delivered", "drop"):
-        _say(run, name, word, reason)
+        if is_refiled(known):
+            raise NothingToResolve(f"The rows of entry {number} go out as another file", f"First: {redelivery(number)}")
+        _say(run, name, len(known), word, reason)
         return number
-    return _refile(run, number, entry, reason)
+    return _refile(run, name, known, entry, reason)
 
 
 def _standing(run: Run, name: PartName, entry: entries.Sealed) -> Standing:
     """How the file stands, by what Arize says now; what it said is written down."""
     known = run.deliveries.of(name)
-    if end_of(known):
-        raise NothingToResolve(f"Nothing to say of {name}: it is settled", _LOOK)
+    _check_open(name, known)
     if not known:
         return "not placed"
-    before: Outcome | None = known[-1].outcome
+    before = next((item.outcome for item in reversed(known) if item.outcome and item.outcome.file), None)
     try:
-        said = run.placing.ask(name, entry)
+        said = run.outbound.settling.ask(name, entry)
     except ImportJobGone:
         return before.file if before and before.file and before.file != "complete" else "gone"
     if said is not None and said.kind == "accepted":
-        run.placing.conclude(name, entry.parts[name.part].rows, said)
+        run.outbound.placing.conclude(name, entry.parts[name.part].rows, said)
         raise NothingToResolve(f"Nothing to say of {name}: Arize has taken its file", "The next run goes on")
     if said is not None and before is None:
         with suppress(ImportFailed):  # it is written down, and stays on record
-            run.placing.conclude(name, entry.parts[name.part].rows, said)
+            run.outbound.placing.conclude(name, entry.parts[name.part].rows, said)
     told = said or before
     return told.file if told and told.file and told.file != "complete" else "pending"
 
 
-def _refile(run: Run, number: int, origin: entries.Sealed, reason: str) -> int:
+def _refile(run: Run, name: PartName, known: Sequence[Delivery], origin: entries.Sealed, reason: str) -> int:
     """Seal an entry that takes the rows out under another name, which ends the one before."""
     entry_id = uuid.uuid4().hex
     derived = entries.Derived(
         id=entry_id,
         written_at=run.now(),
         run=run.run_id,
-        origin=number,
+        origin=name.entry,
         purpose="redeliver",
         rows="staged",
         reason=reason,
@@ -101,16 +106,25 @@ def _refile(run: Run, number: int, origin: entries.Sealed, reason: str) -> int:
         destination=run.sealing.file_destination(entry_id, origin),
         pipeline_sha256=origin.pipeline_sha256,
     )
-    ended_by = run.ledger.append(derived, lambda state: number in state.open)
-    step("file.redelivered", entry=number, by_entry=ended_by, ranges=origin.shown)
+    if not is_refiled(known):  # otherwise by a command that got no further, or is about to
+        _say(run, name, len(known), "redeliver", reason)
+    ended_by = run.ledger.append(
+        derived, lambda state: name.entry in state.open and end_of(run.deliveries.of(name)) is None
+    )
+    step("file.redelivered", entry=name.entry, by_entry=ended_by, ranges=origin.shown)
     return ended_by
 
 
-def _say(run: Run, name: PartName, word: Literal["delivered", "drop"], reason: str) -> None:
+def _say(run: Run, name: PartName, number: int, word: Literal["delivered", "drop", "redeliver"], reason: str) -> None:
+    """Take the next number for a word on the file: of two words at once the first holds."""
     said = Intent(entry_id=name.entry_id, run=run.run_id, duration_s=0, word=word, reason=reason, written_at=run.now())
-    number = len(run.deliveries.of(name))
     if not run.deliveries.intend(name, number, said):
-        raise NothingToResolve(f"A run was at work on {name}", "Try again")
+        raise NothingToResolve(f"Another word on {name} came first, or a run was at work on it", _LOOK)
     step("delivery.said", **name.fields(number), word=word)
     if outcome := outcome_of_word(said):
         run.deliveries.conclude(name, number, outcome)
+
+
+def _check_open(name: PartName, known: Sequence[Delivery]) -> None:
+    if end_of(known):
+        raise NothingToResolve(f"Nothing to say of {name}: it is settled", _LOOK)

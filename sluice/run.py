@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from sluice.answers import Answer
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions
-from sluice.delivery import Deliverer, Rules
-from sluice.errors import START_ANEW, Held, LedgerDamaged, LedgerMoved, NothingToResolve, SluiceError, TopicRecreated
+from sluice.errors import START_ANEW, Held, LedgerMoved, NothingToResolve, SluiceError, TopicRecreated
 from sluice.garbage import collecting_seldom
-from sluice.importing import Importing
+from sluice.importing.settling import Settled
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
-from sluice.ledger.deliveries import Deliveries, PartName
-from sluice.ledger.imports import Imports
+from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.log import held_error
 from sluice.mirror import Mirror
-from sluice.offsets import OffsetRange
+from sluice.outbound import Outbound
 from sluice.outlook import Outlook, Standing
 from sluice.pipeline import LoadedPipeline
-from sluice.placing import Placing, Settled
 from sluice.planning import Plan, remainder
 from sluice.receipts import Receipt
 from sluice.records import ReadRange
@@ -48,19 +42,18 @@ class Run:
         self._connections = connections
         self._options = options or RunOptions()
         self._taken = 0
-        self.deliveries = Deliveries(connections.store, self.ledger.keys)
         self.outlook = Outlook(loaded.pipeline, self.ledger, connections, run_id)
         self.staging = Staging(connections.store, self.ledger.keys, connections.scratch)
+        self.outbound = Outbound(loaded.pipeline, connections, ledger=self.ledger, staging=self.staging, run_id=run_id)
         self.sealing = Sealing(
-            loaded, connections, ledger=self.ledger, staging=self.staging, run_id=run_id, address=self._address
+            loaded,
+            connections,
+            ledger=self.ledger,
+            staging=self.staging,
+            run_id=run_id,
+            address=self.outbound.address,
         )
-        self.imports = Imports(connections.store, self.ledger.keys)
-        self._placing: tuple[Importing, Placing] | None = None
-        self._lock = threading.Lock()
         self.mirror = Mirror(connections.source, loaded.pipeline.source.kafka.group)
-        policies, limits = self.pipeline.policies, self.pipeline.limits
-        rules = Rules(duration_s=limits.send_timeout_seconds, on_ambiguous=policies.on_ambiguous)
-        self._deliverer = Deliverer(self.deliveries, rules, connections.clock, run_id, connections.pace)
 
     @property
     def store(self) -> Store:
@@ -69,7 +62,11 @@ class Run:
     @property
     def destination(self) -> entries.Destination:
         """Where rows go by today's file and settings."""
-        return self._connections.destination.resolve(self.pipeline)
+        return self.outbound.destination
+
+    @property
+    def deliveries(self) -> Deliveries:
+        return self.outbound.deliveries
 
     def report(self) -> RunReport:
         """Return the report of a run that has done nothing yet."""
@@ -110,12 +107,10 @@ class Run:
         What is sealed goes out first, whatever became of the job that takes what comes.
         """
         paths = [item.entry.destination.path for item in planned.unfinished]
-        paths += [self.pipeline.arize.path] * len(planned.plan.windows)
-        if sends := paths.count("sdk"):
-            self._connections.destination.get_ready(sends)
-        if planned.plan.windows and self.pipeline.arize.path == "object_store":
+        self.outbound.get_ready([*paths, *[self.pipeline.arize.path] * len(planned.plan.windows)])
+        if planned.plan.windows:
             try:
-                self.importing.check()
+                self.outbound.check()
             except SluiceError as problem:
                 if not planned.unfinished:
                     raise
@@ -187,35 +182,12 @@ class Run:
             raise
 
     def deliver(self, number: int, part: int) -> Receipt:
-        """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
-        entry = self.ledger.sealed(number)
-        if entry.staged is None or entry.held:
-            raise LedgerDamaged(f"Entry {number} is held, or has no staged file, and was to be sent")
-        wanted, staged = entry.parts[part], entry.staged
-        if entry.destination.path == "object_store":
-            name = PartName.of(number, entry, part)
-            receipt = self.placing.place(name, entry, lambda: self.staging.local_copy(staged))
-            self.staging.discard(staged)  # nobody needs it any more, and a run may have many in their places
-            return receipt
-        file = self.staging.local_copy(staged)
-
-        def send(left_s: float, space: str | None) -> Answer:
-            return self._connections.destination.send(file, entry.destination.in_space(space), wanted, left_s)
-
-        name = PartName.of(number, entry, part)
-        receipt = self._deliverer.deliver(name, wanted.rows, send)
-        step("part.delivered", **name.fields(receipt.delivery), rows=receipt.rows, sent_here=receipt.sent)
-        return receipt
+        """Deliver one part of a sealed entry; see `Outbound.deliver` for what is raised."""
+        return self.outbound.deliver(number, part)
 
     def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
-        """Ask Arize what became of the placed files of some entries.
-
-        Args:
-            patience: ask again until all are settled, or `settle_seconds` are over; otherwise once.
-        """
-        named = {number: self.ledger.sealed(number) for number in numbers}
-        parts = {PartName.of(number, entry, 0): entry for number, entry in named.items()}
-        return self.placing.settle(parts, self.pipeline.limits.settle_seconds if patience else 0.0)
+        """Ask Arize what became of the placed files of some entries; see `Outbound.settle`."""
+        return self.outbound.settle(numbers, patience=patience)
 
     def commit(self, settled: Sequence[int]) -> Committed:
         """Note settled entries, drive the group to the end of what is contiguous and delivered, and return where it is.
@@ -304,45 +276,6 @@ class Run:
         staged = self.ledger.sealed(number).staged
         if staged is not None:
             self.staging.discard(staged)
-
-    @property
-    def importing(self) -> Importing:
-        return self._import_side()[0]
-
-    @property
-    def placing(self) -> Placing:
-        return self._import_side()[1]
-
-    def _import_side(self) -> tuple[Importing, Placing]:
-        """Open the import path, where an entry goes that way."""
-        with self._lock:
-            if self._placing is None:
-                side = self._connections.import_side()
-                importing = Importing(
-                    pipeline=self.pipeline,
-                    space=self.destination.space,
-                    ledger=self.ledger,
-                    imports=self.imports,
-                    bucket=side.bucket,
-                    jobs=side.jobs,
-                    clock=self._connections.clock,
-                    run=self.run_id,
-                )
-                placing = Placing(
-                    bucket=side.bucket,
-                    importing=importing,
-                    imports=self.imports,
-                    deliveries=self.deliveries,
-                    jobs=side.jobs,
-                    space=self.destination.space,
-                    clock=self._connections.clock,
-                    run=self.run_id,
-                )
-                self._placing = importing, placing
-        return self._placing
-
-    def _address(self, entry_id: str, first: OffsetRange, file: Path, sha256: str) -> str:
-        return self.placing.address(entry_id, first, file, sha256)
 
     def now(self) -> str:
         return timestamp(self._connections.clock.epoch_s())

@@ -7,12 +7,12 @@ from typing import Any
 
 from sluice.delivery import waits_for_a_word, words_on
 from sluice.errors import GroupAhead, SluiceError
+from sluice.importing.failures import failure_of
 from sluice.ledger import OpenEntry
 from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.log import ways_out
 from sluice.offsets import Partition
 from sluice.outlook import Standing
-from sluice.placing import failed as failure
 from sluice.run import Run
 
 
@@ -54,11 +54,11 @@ def file_counts(run: Run) -> dict[str, int | None]:
         "complete": 0,
         "failed": len(refused),
     }
-    newest = run.imports.newest() if run.pipeline.arize.path == "object_store" else None
+    newest = run.outbound.imports.newest() if run.pipeline.arize.path == "object_store" else None
     if newest is None:
         return found
     try:
-        job = run.importing.job_of(*newest)
+        job = run.outbound.importing.job_of(*newest)
     except SluiceError:
         job = None
     if job is not None:
@@ -137,8 +137,8 @@ def _next(item: OpenEntry, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: 
 
 
 def _next_of_file(item: OpenEntry, known: tuple[Delivery, ...]) -> str:
-    if known and known[-1].outcome is not None:
-        return failure(PartName.of(item.number, item.entry, 0), known[-1].outcome).next_step
+    if failure := failure_of(PartName.of(item.number, item.entry, 0), known):
+        return failure.next_step
     return "the next run asks Arize for it" if known else "the next run places it"
 
 

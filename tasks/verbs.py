@@ -12,9 +12,9 @@ from prefect.runtime import task_run
 from prefect.tasks import Task, exponential_backoff
 
 from sluice.errors import LedgerMoved, SluiceError
+from sluice.importing.settling import Settled
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger.entries import parse_ranges
-from sluice.placing import Settled
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
 from sluice.run import Run

@@ -8,10 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from sluice.connections import ImportSide
 from sluice.errors import DestinationUnavailable
-from sluice.importing import Bucket
-from sluice.jobs import (
+from sluice.importing.jobs import (
     DryRun,
     FileStatus,
     Job,
@@ -22,6 +20,7 @@ from sluice.jobs import (
     Status,
     Unanswered,
 )
+from sluice.importing.side import Bucket, ImportSide
 from sluice.ledger.entries import Sealed
 from tests.parts import MemoryStore
 from tests.simulation import World, pause

@@ -23,7 +23,7 @@ from sluice.store import Store
 _READERS = 8
 _LOOKED_BACK = 4
 
-Word = Literal["delivered", "drop", "readdress"]
+Word = Literal["delivered", "drop", "readdress", "redeliver"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,8 @@ class Intent(_Object):
         entry_id: the id of the entry.
         duration_s: from when the intent was written, on the store's clock; the send is over by then, whatever happens.
         resends: how many sends without a known outcome were before it, since a person last gave a word on the part.
-        word: what a person says: Arize has the rows; let go of them; send them to `space`. None in a send.
+        word: what a person says: Arize has the rows; let go of them; send them to `space`; put them into another file.
+            None in a send.
         space: where later deliveries of the part go, in place of the space that the entry names.
         reason: why, in the person's words.
         placed: the address of the file that is in its place for Arize to read. None in a send, and in a word.
@@ -113,6 +114,11 @@ class Outcome(_Object):
     counted: int | None = None
 
 
+def is_refiled(known: Sequence[Delivery]) -> bool:
+    """Whether a person has said that the rows of a file go out as another one, by an entry that is sealed next."""
+    return any(item.intent.word == "redeliver" for item in known)
+
+
 def space_of(known: Sequence[Delivery]) -> str | None:
     """Return the space that a person named for a part; None where the entry's own holds."""
     return next((item.intent.space for item in reversed(known) if item.intent.space), None)
@@ -127,6 +133,7 @@ _SAID: Final[dict[Word, Literal["accepted", "dropped", "released"]]] = {
     "delivered": "accepted",
     "drop": "dropped",
     "readdress": "released",
+    "redeliver": "released",
 }
 
 

@@ -26,10 +26,10 @@ from urllib3 import HTTPResponse
 from deployments.local.arize import ArizeStandIn, ImportSettings, ObjectStore, running_arize
 from sluice import steps
 from sluice.clock import SystemClock
-from sluice.connections import Connections, ImportSide
+from sluice.connections import Connections
 from sluice.destinations.imports.graphql import Graphql
 from sluice.destinations.imports.jobs import ImportJobs
-from sluice.importing import Bucket
+from sluice.importing.side import Bucket, ImportSide
 from sluice.ingest import ingest
 from sluice.opening import ArizeBySdk
 from sluice.pipeline import LoadedPipeline, parse_pipeline

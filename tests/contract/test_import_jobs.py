@@ -17,7 +17,7 @@ from sluice.destinations.imports import graphql as client
 from sluice.destinations.imports.graphql import Graphql, Limiter
 from sluice.destinations.imports.jobs import ImportJobs
 from sluice.errors import DestinationRefused, DestinationUnavailable
-from sluice.jobs import Job, JobSpec, Refused, Unanswered
+from sluice.importing.jobs import Job, JobSpec, Refused, Unanswered
 from tests.import_jobs import SCHEMA, Bucket, predictions
 from tests.simulation import World, WorldClock
 

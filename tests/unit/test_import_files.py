@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.destinations.imports.files import ImportFiles
-from sluice.jobs import FileStatus, Status
+from sluice.importing.jobs import FileStatus, Status
 
 PAGE = 50
 ORDERS: dict[str, Callable[[int, int], Any]] = {

@@ -65,7 +65,7 @@ def _one_thread() -> Iterator[None]:
         patch.setattr("sluice.ledger.deliveries.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.windows.map_window", parts.map_simply)
         patch.setattr("sluice.ledger.log.CHECKPOINT_EVERY", 3)
-        patch.setattr("sluice.importing.FILES_A_GENERATION", 4)
+        patch.setattr("sluice.importing.generations.FILES_A_GENERATION", 4)
         yield
 
 

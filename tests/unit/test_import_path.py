@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sluice.errors import LedgerMoved, NothingToResolve
 from sluice.import_job import apply, begin_next, describe, say_made
+from sluice.importing.jobs import FileStatus, JobSpec, JobStatus, SettledStatus
 from sluice.ingest import ingest
-from sluice.jobs import FileStatus, JobSpec, JobStatus, SettledStatus
 from sluice.ledger.entries import Window
 from sluice.pipeline import LoadedPipeline
-from sluice.refiling import Word, resolve_file
+from sluice.refiling import Standing, Word, resolve_file
 from sluice.report import RunReport
 from sluice.resolution import readdress, resolve_window
 from tests import parts
@@ -190,7 +192,7 @@ def test_a_paused_job_leaves_files_pending(desk: Desk) -> None:
 
 
 def test_a_prefix_is_left_when_it_has_many_files(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.importing.FILES_A_GENERATION", 2)
+    monkeypatch.setattr("sluice.importing.generations.FILES_A_GENERATION", 2)
     desk.kafka.produce(A0, *[b"good 1"] * 20)
     assert states(run(desk)) == ["committed"] * 5
     assert [sum(key.find(f"/g{number}/") > 0 for _, key in desk.imports.imported) for number in (1, 2, 3)] == [2, 2, 1]
@@ -236,7 +238,7 @@ def test_a_file_that_failed_goes_out_again_as_another_one_and_the_first_outcome_
     assert (report.state, states(report), desk.kafka.group[A0].offset) == ("done", ["committed"], 4)
     first, second = (desk.last().destination.key, desk.person(FILE).ledger.sealed(1).destination.key)
     assert first != second
-    assert desk.outcomes(1) == ["refused"]
+    assert desk.outcomes(1) == ["refused", "released"]
     assert len(desk.imports.imported) == 1
     with pytest.raises(NothingToResolve):
         word(desk, 2, "redeliver")
@@ -259,6 +261,96 @@ def test_of_two_who_redeliver_at_once_one_does(desk: Desk) -> None:
     with pytest.raises((NothingToResolve, LedgerMoved)):
         resolve_file(other, 1, "redeliver", "looked")
     assert states(run(desk)) == ["committed"]
+
+
+def waits_for_a_word(desk: Desk, standing: Standing) -> None:
+    """A file of one row that failed, or whose job is gone before it was read."""
+    desk.kafka.produce(A0, b"good 1")
+    desk.imports.is_looking = standing == "failed"
+    desk.imports.verdicts.append("failed")
+    run(desk)
+    desk.imports.is_looking = True
+    if standing == "gone":
+        desk.imports.verdicts.clear()
+        desk.imports.delete("job 1")
+
+
+def words_at_once(desk: Desk, steps: int, one: Word, other: Word) -> tuple[list[Word], bool]:
+    """Let one say its word for so many steps, then the other all of it; whose held, and whether one was that quick."""
+    process = desk.world.start("one", lambda: word(desk, 1, one))
+    for _ in range(steps):
+        process.move()
+    was_over = not process.is_alive
+    held: list[Word] = []
+    with suppress(NothingToResolve, LedgerMoved):
+        word(desk, 1, other)
+        held.append(other)
+    process.finish()
+    if process.error is None:
+        held.append(one)
+    else:
+        assert isinstance(process.error, (NothingToResolve, LedgerMoved)), repr(process.error)
+    return held, was_over
+
+
+@pytest.mark.parametrize(
+    ("standing", "one", "other"),
+    [
+        ("failed", "redeliver", "drop"),
+        ("failed", "drop", "redeliver"),
+        ("gone", "resend", "delivered"),
+        ("gone", "delivered", "resend"),
+        ("gone", "drop", "delivered"),
+        ("gone", "resend", "resend"),
+    ],
+)
+def test_of_two_words_at_once_one_holds_however_slow_the_other_is(
+    tmp_path: Path, standing: Standing, one: Word, other: Word
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sluice.windows.map_window", parts.map_simply)
+        for steps in range(100):
+            desk = Desk(tmp_path / str(steps))
+            waits_for_a_word(desk, standing)
+            held, was_over = words_at_once(desk, steps, one, other)
+            finished = run(desk)
+            if finished.error == "ImportFailed":  # the one was at it when the other was refused, and is to say it again
+                assert held == []
+                held.append(one)
+                word(desk, 1, one)
+                finished = run(desk)
+            assert len(held) == 1, f"{held} at step {steps}"
+            assert (finished.state, desk.kafka.group[A0].offset) == ("done", 1)
+            goes_again = held[0] in ("redeliver", "resend")
+            assert (len(desk.entries), len(desk.imports.imported)) == ((3, 1) if goes_again else (2, 0))
+            if was_over:
+                return
+        raise AssertionError("the one never ended")
+
+
+def test_a_redelivery_that_was_cut_short_is_finished_by_saying_it_again_and_by_nothing_else(tmp_path: Path) -> None:
+    seen = set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sluice.windows.map_window", parts.map_simply)
+        for steps in range(100):
+            desk = Desk(tmp_path / str(steps))
+            waits_for_a_word(desk, "failed")
+            process = desk.world.start("one", partial(word, desk, 1, "redeliver"))
+            for _ in range(steps):
+                process.move()
+            was_over = not process.is_alive
+            process.kill()
+            if len(desk.entries) == 2 and "released" in desk.outcomes(1):
+                seen.add("cut short")
+                assert "that was not finished" in run(desk).message
+                with pytest.raises(NothingToResolve, match="go out as another file"):
+                    word(desk, 1, "drop")
+            if len(desk.entries) == 2:
+                assert word(desk, 1, "redeliver") == 2
+            assert (run(desk).state, len(desk.imports.imported)) == ("done", 1)
+            if was_over:
+                break
+    assert seen == {"cut short"}
 
 
 @pytest.mark.parametrize(("status", "said"), [("failed", "drop"), ("skipped", "delivered"), ("skipped", "drop")])
@@ -484,7 +576,7 @@ def test_a_job_that_does_not_look_is_said(desk: Desk, status: JobStatus, told: s
 
 
 def test_what_was_settled_before_arize_fell_silent_holds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice.importing.FILES_A_GENERATION", 1)  # so that one question is asked for each
+    monkeypatch.setattr("sluice.importing.generations.FILES_A_GENERATION", 1)  # so that one question is asked for each
     desk.kafka.produce(A0, *[b"good 1"] * 8)
     desk.imports.is_looking = False
     run(desk)

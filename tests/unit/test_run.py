@@ -13,12 +13,12 @@ import pytest
 
 from sluice.connections import RunOptions
 from sluice.errors import NothingToResolve, RealignNotPossible, SourceUnavailable, StoreUnavailable
+from sluice.importing.settling import Settled
 from sluice.ingest import Planned, Ranges, Staged, ingest
 from sluice.ledger import Ledger
 from sluice.ledger.entries import Pin, Window
 from sluice.ledger.keys import Keys
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
-from sluice.placing import Settled
 from sluice.planning import Plan
 from sluice.realignment import realign_to_ledger
 from sluice.receipts import Receipt

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sluice.destinations.arize_words import without_values
 from sluice.destinations.imports.graphql import Graphql, NotFound, next_page
-from sluice.jobs import FileStatus, SettledStatus, Status
+from sluice.importing.jobs import FileStatus, SettledStatus, Status
 
 _PAGE: Final = 50
 # The rare ones first: whoever is found there need not be looked for among all that were taken.

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sluice.clock import Clock, SystemClock
 from sluice.destinations.arize_words import without_values
 from sluice.errors import DestinationRefused, DestinationUnavailable
-from sluice.jobs import Refused, Unanswered
+from sluice.importing.jobs import Refused, Unanswered
 from sluice.settings import ArizeConnection
 
 APP_URL: Final = "https://app.arize.com"

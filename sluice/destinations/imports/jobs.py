@@ -9,7 +9,7 @@ from sluice.destinations.arize_words import without_values
 from sluice.destinations.imports.files import ImportFiles
 from sluice.destinations.imports.graphql import Graphql, NotFound, next_page
 from sluice.errors import DestinationRefused
-from sluice.jobs import DryRun, FileStatus, Job, JobSpec, JobStatus, Status
+from sluice.importing.jobs import DryRun, FileStatus, Job, JobSpec, JobStatus, Status
 
 _COUNTS: Final[dict[Status, str]] = {
     "pending": "totalFilesPendingCount",
