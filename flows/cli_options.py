@@ -6,7 +6,10 @@ import argparse
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sluice.ledger.names import EntryName
 
 _VERDICTS = (
     "deliver, redo, drop: of a held window; with --part, delivered: Arize has these rows, resend: it has not, "
@@ -79,7 +82,7 @@ def _no_prefect(parser: argparse.ArgumentParser) -> None:
 
 
 def _entry(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--entry", type=int, required=True, help="the entry's number, from sluice status")
+    parser.add_argument("--entry", type=_name, required=True, help="the entry's number, or 12/3: see sluice status")
 
 
 def _verdict(parser: argparse.ArgumentParser) -> None:
@@ -102,6 +105,15 @@ def _dry_run(parser: argparse.ArgumentParser) -> None:
 def _side(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=["ledger", "group"], required=True, help=_SIDES)
     parser.add_argument("--reason", help="needed with --to group: kept in the ledger for ever; no personal data")
+
+
+def _name(text: str) -> EntryName:
+    from sluice.ledger.names import name_of  # here and not above: the ledger takes a while to import
+
+    try:
+        return name_of(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no entry: such as 12, or 12/3 of a backfill") from None
 
 
 def _positive(text: str) -> int:

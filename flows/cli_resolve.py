@@ -34,15 +34,17 @@ def resolved(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _taken(work: Run, options: argparse.Namespace) -> dict[str, Any]:
+    from sluice.ledger.names import shown
     from sluice.refiling import is_filed, resolve_file
     from sluice.resolution import readdress, resolve_delivery, resolve_window
 
     number, verdict, reason = options.entry, options.verdict, options.reason
     if verdict == "redeliver" or (is_filed(work, number) and verdict in _ON_A_PART):
-        return {"entry": number, "goes_on_as": resolve_file(work, number, verdict, reason)}
+        goes_on_as = shown(resolve_file(work, number, verdict, reason))
+        return {"entry": shown(number), "goes_on_as": goes_on_as}
     if options.part is not None:
         sends = resolve_delivery(work, number, options.part, verdict, reason)
-        return {"entry": number, "part": options.part, "deliveries": sends}
+        return {"entry": shown(number), "part": options.part, "deliveries": sends}
     if verdict == "readdress":
-        return {"entry": number, "parts": readdress(work, number, reason)}
-    return {"entry": number, "ended_by": resolve_window(work, number, verdict, reason)}
+        return {"entry": shown(number), "parts": readdress(work, number, reason)}
+    return {"entry": shown(number), "ended_by": resolve_window(work, number, verdict, reason)}

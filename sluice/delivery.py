@@ -21,6 +21,7 @@ from sluice.ledger.deliveries import (
     space_of,
     word_on_part,
 )
+from sluice.ledger.names import EntryName, parts_of
 from sluice.pacing import Pace, unpaced
 from sluice.receipts import Receipt
 from sluice.steps import step
@@ -142,8 +143,9 @@ class Deliverer:
         return len(unknown)
 
     def _doubt(self, name: PartName, delivery: int) -> None:
+        entry, slot = parts_of(name.entry)
         self._deliveries.doubt(
-            Doubt(entry=name.entry, part=name.part, delivery=delivery, run=self._run, written_at=self._now())
+            Doubt(entry=entry, slot=slot, part=name.part, delivery=delivery, run=self._run, written_at=self._now())
         )
 
     def _pause(self, name: PartName, said: list[_Said]) -> None:
@@ -216,7 +218,7 @@ def waits_for_a_word(known: Sequence[Delivery], on_ambiguous: str) -> bool:
     return unknown > RESENDS_IN_ALL or (unknown > 0 and on_ambiguous == "hold")
 
 
-def words_on(entry: int, part: int) -> str:
+def words_on(entry: EntryName, part: int) -> str:
     """What a person may say of a send without a known outcome."""
     return word_on_part(entry, part, "delivered|resend")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -69,6 +69,13 @@ class OffsetRange:
     def split(self, at: int) -> tuple[OffsetRange, OffsetRange]:
         """Cut in two at an offset of `start..stop`; either half may be empty."""
         return OffsetRange(self.partition, self.start, at), OffsetRange(self.partition, at, self.stop)
+
+
+def remainder(window: Sequence[OffsetRange], read: Collection[OffsetRange]) -> tuple[OffsetRange, ...]:
+    """Return what a read that was cut short left of its window."""
+    stops = {item.partition: item.stop for item in read}
+    left = (item.split(stops.get(item.partition, item.start))[1] for item in window)
+    return tuple(item for item in left if item.span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.errors import START_ANEW, EndBelowPosition, OffsetsExpired, SluiceError, TopicRecreated
@@ -103,13 +103,6 @@ def plan(backlog: Sequence[Backlog], *, max_records: int, max_windows: int | Non
         taken, left = _take(left, max_records)
         windows.append(tuple(item for item in taken if item.span))
     return Plan(backlog=tuple(backlog), windows=tuple(windows), most=max_windows)
-
-
-def remainder(window: Sequence[OffsetRange], read: Collection[OffsetRange]) -> tuple[OffsetRange, ...]:
-    """Return what a read that was cut short left of its window."""
-    stops = {item.partition: item.stop for item in read}
-    left = (item.split(stops.get(item.partition, item.start))[1] for item in window)
-    return tuple(item for item in left if item.span)
 
 
 def _take(left: Sequence[Backlog], cap: int) -> tuple[list[OffsetRange], list[Backlog]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluice.ledger.deliveries import End, PartName
+from sluice.ledger.names import EntryName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Receipt:
         unknown: how many other deliveries of the part have no known outcome: so often more may it be counted.
     """
 
-    entry: int
+    entry: EntryName
     part: int
     delivery: int
     rows: int

@@ -11,6 +11,7 @@ from sluice.errors import ImportFailed, ImportJobGone, NothingToResolve
 from sluice.importing.failures import redelivery
 from sluice.ledger import entries
 from sluice.ledger.deliveries import Delivery, Intent, PartName, end_of, is_refiled, outcome_of_word
+from sluice.ledger.names import EntryName, parts_of, shown
 from sluice.run import Run
 from sluice.steps import step
 
@@ -29,13 +30,13 @@ WORDS: Final[dict[Standing, tuple[Word, ...]]] = {
 _LOOK: Final = "See: sluice status FILE"
 
 
-def is_filed(run: Run, number: int) -> bool:
+def is_filed(run: Run, number: EntryName) -> bool:
     """Whether an entry goes out as a file."""
-    item = run.ledger.state.open.get(number)
-    return item is not None and item.entry.destination.path == "object_store" and not item.entry.held
+    entry = run.ledger.waiting(number)
+    return entry is not None and entry.destination.path == "object_store" and not entry.held
 
 
-def resolve_file(run: Run, number: int, word: Word, reason: str) -> int:
+def resolve_file(run: Run, number: EntryName, word: Word, reason: str) -> EntryName:
     """Take a person's word on the file of an entry, after asking Arize once more.
 
     Args:
@@ -49,9 +50,9 @@ def resolve_file(run: Run, number: int, word: Word, reason: str) -> int:
     Raises:
         NothingToResolve: that may not be said of the file as it stands.
     """
-    if not is_filed(run, number):
+    entry = run.ledger.waiting(number)
+    if entry is None or not is_filed(run, number):
         raise NothingToResolve(f"Entry {number} has no file that waits", _LOOK)
-    entry = run.ledger.state.open[number].entry
     name = PartName.of(number, entry, 0)
     standing = _standing(run, name, entry)
     allowed = WORDS[standing]
@@ -91,12 +92,13 @@ def _standing(run: Run, name: PartName, entry: entries.Sealed) -> Standing:
 
 def _refile(run: Run, name: PartName, known: Sequence[Delivery], origin: entries.Sealed, reason: str) -> int:
     """Seal an entry that takes the rows out under another name, which ends the one before."""
-    entry_id = uuid.uuid4().hex
+    entry_id, (origin_entry, slot) = uuid.uuid4().hex, parts_of(name.entry)
     derived = entries.Derived(
         id=entry_id,
         written_at=run.now(),
         run=run.run_id,
-        origin=name.entry,
+        origin=origin_entry,
+        slot=slot,
         purpose="redeliver",
         rows="staged",
         reason=reason,
@@ -109,9 +111,9 @@ def _refile(run: Run, name: PartName, known: Sequence[Delivery], origin: entries
     if not is_refiled(known):  # otherwise by a command that got no further, or is about to
         _say(run, name, len(known), "redeliver", reason)
     ended_by = run.ledger.append(
-        derived, lambda state: name.entry in state.open and end_of(run.deliveries.of(name)) is None
+        derived, lambda _: run.ledger.waiting(name.entry) is not None and end_of(run.deliveries.of(name)) is None
     )
-    step("file.redelivered", entry=name.entry, by_entry=ended_by, ranges=origin.shown)
+    step("file.redelivered", entry=shown(name.entry), by_entry=ended_by, ranges=origin.shown)
     return ended_by
 
 

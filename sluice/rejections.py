@@ -7,10 +7,11 @@ from typing import Any
 
 from sluice.errors import WrongUse
 from sluice.ledger.entries import Sealed
+from sluice.ledger.names import EntryName, shown
 from sluice.run import Run
 
 
-def rejections(run: Run, number: int) -> dict[str, Any]:
+def rejections(run: Run, name: EntryName) -> dict[str, Any]:
     """List the rejected records of an entry, in the order of topic, partition and offset. Nothing is written.
 
     Raises:
@@ -18,7 +19,7 @@ def rejections(run: Run, number: int) -> dict[str, Any]:
     """
     import polars as pl  # here and not above: the other commands start without it
 
-    file = _sealed(run, number).rejected
+    file = _sealed(run, name).rejected
     rows: list[dict[str, Any]] = []
     if file is not None:
         columns = ["topic", "partition", "offset", "reason"]
@@ -26,7 +27,7 @@ def rejections(run: Run, number: int) -> dict[str, Any]:
         rows = frame.sort("topic", "partition", "offset").to_dicts()
     return {
         "pipeline": run.pipeline.name,
-        "entry": number,
+        "entry": shown(name),
         "rejected": len(rows),
         "reasons": dict(Counter(row["reason"] for row in rows).most_common()),
         "file": file.key if file else None,
@@ -34,9 +35,9 @@ def rejections(run: Run, number: int) -> dict[str, Any]:
     }
 
 
-def _sealed(run: Run, number: int) -> Sealed:
+def _sealed(run: Run, name: EntryName) -> Sealed:
     last = run.ledger.state.next_number - 1
-    entry = run.ledger.entry(number) if 0 <= number <= last else None
+    entry = run.ledger.find(name)
     if isinstance(entry, Sealed):
         return entry
-    raise WrongUse(f"Entry {number} of {run.pipeline.name} holds no records; entries are 0 to {last}", "Name another")
+    raise WrongUse(f"Entry {name} of {run.pipeline.name} holds no records; entries are 0 to {last}", "Name another")

@@ -8,8 +8,9 @@ from typing import Literal
 
 from sluice.delivery import words_on
 from sluice.errors import NothingToResolve
-from sluice.ledger import OpenEntry, entries
+from sluice.ledger import entries
 from sluice.ledger.deliveries import Delivery, Intent, Outcome, PartName, Word, end_of, outcome_of_word, space_of
+from sluice.ledger.names import EntryName, parts_of, shown
 from sluice.offsets import Partition
 from sluice.records import ReadRange, Record, RecordList
 from sluice.run import Run
@@ -18,7 +19,7 @@ from sluice.steps import step
 _LOOK = "See: sluice status FILE"
 
 
-def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "drop"], reason: str) -> int:
+def resolve_window(run: Run, name: EntryName, verdict: Literal["deliver", "redo", "drop"], reason: str) -> int:
     """End a held window, and return the number of the entry that ends it; the next run delivers what it says.
 
     Args:
@@ -28,15 +29,15 @@ def resolve_window(run: Run, number: int, verdict: Literal["deliver", "redo", "d
     Raises:
         NothingToResolve: the entry is not held.
     """
-    held = _held(run, number)
-    entry = _redone(run, held, reason) if verdict == "redo" else _ended(run, held, verdict, reason)
-    ended_by = run.ledger.append(entry, lambda state: number in {item.number for item in state.held})
-    step("window.resolved", entry=number, verdict=verdict, by_entry=ended_by, ranges=held.entry.shown)
+    held = _held(run, name)
+    entry = _redone(run, name, held, reason) if verdict == "redo" else _ended(run, name, held, verdict, reason)
+    ended_by = run.ledger.append(entry, lambda _: run.ledger.waiting(name) is not None)
+    step("window.resolved", entry=shown(name), verdict=verdict, by_entry=ended_by, ranges=held.shown)
     return ended_by
 
 
 def resolve_delivery(
-    run: Run, number: int, part: int, verdict: Literal["delivered", "resend", "drop"], reason: str
+    run: Run, entry: EntryName, part: int, verdict: Literal["delivered", "resend", "drop"], reason: str
 ) -> list[int]:
     """Say what became of the sends of a part, or what is to become of it, and return the deliveries that it holds for.
 
@@ -48,7 +49,7 @@ def resolve_delivery(
     Raises:
         NothingToResolve: there is nothing to say it of, or a send may be under way, or another word came first.
     """
-    name = _waiting(run, number, part)
+    name = _waiting(run, entry, part)
     known = run.deliveries.of(name)
     _check_open(name, known)
     unknown = [item for item in known if item.is_unknown]
@@ -64,14 +65,14 @@ def resolve_delivery(
     return held
 
 
-def readdress(run: Run, number: int, reason: str) -> list[int]:
+def readdress(run: Run, number: EntryName, reason: str) -> list[int]:
     """Let the parts of an entry that Arize has not go to the space of today's settings, and return these parts.
 
     Raises:
         NothingToResolve: nothing of the entry waits, or it goes to that space, or a send has no known outcome.
     """
     space = run.destination.space
-    entry = _open(run, number).entry
+    entry = _open(run, number)
     if entry.destination.path == "object_store":
         raise NothingToResolve(f"Entry {number} goes out as a file, to the import job of one space", _LOOK)
     aimed = [part for part in range(len(entry.parts)) if _aim(run, PartName.of(number, entry, part), space, reason)]
@@ -136,18 +137,18 @@ def _conclude(
     return held
 
 
-def _waiting(run: Run, number: int, part: int) -> PartName:
-    entry = _open(run, number).entry
+def _waiting(run: Run, number: EntryName, part: int) -> PartName:
+    entry = _open(run, number)
     if part not in range(len(entry.parts)):
         raise NothingToResolve(f"Entry {number} has no part {part}; parts: 0 to {len(entry.parts) - 1}", _LOOK)
     return PartName.of(number, entry, part)
 
 
-def _open(run: Run, number: int) -> OpenEntry:
-    item = run.ledger.state.open.get(number)
-    if item is None or item.entry.held:
+def _open(run: Run, number: EntryName) -> entries.Sealed:
+    entry = run.ledger.waiting(number)
+    if entry is None or entry.held:
         raise NothingToResolve(f"Entry {number} of {run.pipeline.name} waits for no send", _LOOK)
-    return item
+    return entry
 
 
 def _check_open(name: PartName, known: Sequence[Delivery]) -> None:
@@ -167,22 +168,25 @@ def _check_known(name: PartName, unknown: Sequence[Delivery]) -> None:
         raise NothingToResolve(f"Whether Arize took {name} is not known", f"First: {words_on(name.entry, name.part)}")
 
 
-def _held(run: Run, number: int) -> OpenEntry:
-    for item in run.ledger.state.held:
-        if item.number == number:
-            return item
+def _held(run: Run, number: EntryName) -> entries.Sealed:
+    entry = run.ledger.waiting(number)
+    if entry is not None and entry.held:
+        return entry
     held = ", ".join(str(item.number) for item in run.ledger.state.held) or "none"
     raise NothingToResolve(f"Entry {number} of {run.pipeline.name} is not held; held: {held}", _LOOK)
 
 
-def _ended(run: Run, held: OpenEntry, purpose: Literal["deliver", "drop"], reason: str) -> entries.Derived:
-    origin, delivers, entry_id = held.entry, purpose == "deliver", uuid.uuid4().hex
+def _ended(
+    run: Run, name: EntryName, origin: entries.Sealed, purpose: Literal["deliver", "drop"], reason: str
+) -> entries.Derived:
+    delivers, entry_id, (number, slot) = purpose == "deliver", uuid.uuid4().hex, parts_of(name)
     is_file = delivers and origin.destination.path == "object_store"
     return entries.Derived(
         id=entry_id,
         written_at=run.now(),
         run=run.run_id,
-        origin=held.number,
+        origin=number,
+        slot=slot,
         purpose=purpose,
         rows="staged" if delivers else "none",
         reason=reason,
@@ -195,12 +199,12 @@ def _ended(run: Run, held: OpenEntry, purpose: Literal["deliver", "drop"], reaso
     )
 
 
-def _redone(run: Run, held: OpenEntry, reason: str) -> entries.Derived:
-    origin = held.entry
+def _redone(run: Run, name: EntryName, origin: entries.Sealed, reason: str) -> entries.Derived:
+    number, slot = parts_of(name)
     if origin.raw is None:
-        raise NothingToResolve(f"Entry {held.number} kept no raw records", "Use deliver or drop")
+        raise NothingToResolve(f"Entry {name} kept no raw records", "Use deliver or drop")
     made = run.sealing.entry_from(_read_again(origin.ranges, run.staging.raw_records(origin.raw)))
-    return entries.Derived(**made, origin=held.number, purpose="redo", rows="all", reason=reason)
+    return entries.Derived(**made, origin=number, slot=slot, purpose="redo", rows="all", reason=reason)
 
 
 def _read_again(ranges: Sequence[entries.LedgerRange], raw: Mapping[Partition, Sequence[Record]]) -> list[ReadRange]:

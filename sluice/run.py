@@ -15,10 +15,11 @@ from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.log import held_error
 from sluice.mirror import Mirror
+from sluice.offsets import remainder
 from sluice.outbound import Outbound
 from sluice.outlook import Outlook, Standing
 from sluice.pipeline import LoadedPipeline
-from sluice.planning import Plan, remainder
+from sluice.planning import Plan
 from sluice.receipts import Receipt
 from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
@@ -232,6 +233,7 @@ class Run:
             raise NothingToResolve(f"The pipeline {self.pipeline.name} has no ledger yet", "Run it first")
         if write:
             self._get_ready_to_write()
+        self.ledger.refresh_slots()
         self.unfinished()
 
     def _get_ready_to_write(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sluice.ledger import Ledger, LedgerState
 from sluice.ledger.codec import decode_slot
-from sluice.ledger.entries import Claim, Sealed, Slot, parse_ranges
+from sluice.ledger.entries import Claim, Sealed, Slot
 from sluice.offsets import OffsetRange, Partition
 from sluice.run import Run
 from sluice.steps import step
@@ -60,6 +60,7 @@ def sweepable(
     """
     files = [key for kind in KINDS for key in store.keys(ledger.keys.files(kind))]
     ledger.load()
+    ledger.refresh_slots()
     settle()
     state = ledger.state
     kept = _may_be_named(store, ledger)
@@ -77,10 +78,7 @@ def sweepable(
 def _may_be_named(store: Store, ledger: Ledger) -> list[OffsetRange]:
     """Return the ranges below the ledger's position of which an entry may still be made."""
     found = [item.range for held in ledger.state.held for item in held.entry.ranges]
-    for claim, slots in ledger.state.claims.items():
-        undecided = (window for slot, window in slots.items() if store.stat(ledger.keys.slot(claim, slot)) is None)
-        found += [item for window in undecided for item in parse_ranges(window.ranges)]
-    return found
+    return found + [item for claim in ledger.state.claims.values() for item in claim.in_hand]
 
 
 def _named(store: Store, ledger: Ledger) -> dict[str, bool]:

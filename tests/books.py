@@ -9,15 +9,16 @@ from itertools import combinations, count, pairwise, takewhile
 
 import polars as pl
 
-from sluice.ledger.codec import decode
+from sluice.ledger.codec import decode, decode_slot
 from sluice.ledger.deliveries import Intent, Outcome, outcome_of_word
-from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, StagedFile, Window
+from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, Slot, StagedFile, VoidSlot, Window
 from sluice.ledger.keys import Keys
+from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import GroupOffset, OffsetRange, Partition
 from tests.parts import MARKER, MemoryArize, MemoryKafka, MemoryStore
 from tests.simulation import current_process
 
-Part = tuple[int, int]
+Part = tuple[EntryName, int]
 DURATION_S = 120
 NEVER = (10**9, float("inf"))
 
@@ -40,6 +41,21 @@ class Books:
         for key in keys[len(self._known) :]:
             self._known[key] = decode(key, self._store.objects[key])
         return list(self._known.values())
+
+    @property
+    def slots(self) -> dict[SlotName, Slot | VoidSlot]:
+        """Every slot that is decided, by its name."""
+        found = {}
+        for key in sorted(key for key in self._store.objects if key.startswith(f"{self._keys.root}slots/")):
+            claim, slot = key.removeprefix(f"{self._keys.root}slots/").removesuffix(".json").split("/")
+            found[SlotName(int(claim), int(slot))] = decode_slot(key, self._store.objects[key])
+        return found
+
+    @property
+    def sealed(self) -> dict[EntryName, Sealed]:
+        """Whatever is sealed: windows and derived entries, and the slots of claims."""
+        found: dict[EntryName, Sealed] = {n: item for n, item in enumerate(self.entries) if isinstance(item, Sealed)}
+        return found | {name: slot for name, slot in self.slots.items() if isinstance(slot, Slot)}
 
     def decided(self) -> dict[Partition, list[OffsetRange]]:
         """Return each partition's ranges in the order of the log, after its starting position as an empty range."""
@@ -72,8 +88,8 @@ class Books:
                 waits.add(number)
 
     def check_balances(self) -> None:
-        for entry in self.entries:
-            for item in entry.ranges if isinstance(entry, Window) else ():
+        for entry in self.sealed.values():
+            for item in entry.ranges if not isinstance(entry, Derived) else ():
                 self._check_balance(item.range, item.balance)
 
     def _check_balance(self, taken: OffsetRange, balance: dict[str, int]) -> None:
@@ -88,12 +104,8 @@ class Books:
 
     def parts(self) -> list[Part]:
         """Return the parts that go out, or went."""
-        sealed = enumerate(self.entries)
         return [
-            (number, part)
-            for number, entry in sealed
-            if isinstance(entry, Sealed) and not entry.held
-            for part in range(len(entry.parts))
+            (name, part) for name, entry in self.sealed.items() if not entry.held for part in range(len(entry.parts))
         ]
 
     def intents(self, part: Part) -> list[Intent]:
@@ -125,21 +137,19 @@ class Books:
         """Return the parts that wait for what a person says of their sends."""
         return [part for part in self.waiting() if None in self.outcomes(part)]
 
-    def held(self) -> list[int]:
+    def held(self) -> list[EntryName]:
         """Return the entries that wait for a person's word on their records."""
-        ended = {entry.origin for entry in self.entries if isinstance(entry, Derived)}
-        numbered = enumerate(self.entries)
-        return [n for n, entry in numbered if isinstance(entry, Sealed) and entry.held and n not in ended]
+        ended = {_origin(entry) for entry in self.entries if isinstance(entry, Derived)}
+        return [name for name, entry in self.sealed.items() if entry.held and name not in ended]
 
-    def is_done(self, number: int) -> bool:
+    def is_done(self, name: EntryName) -> bool:
         """Whether all that is to be sent of an entry is settled; of a held one, whether what ended it is done."""
-        entry = self.entries[number]
-        assert isinstance(entry, Sealed)
+        entry = self.sealed[name]
         if entry.held:
-            ends = [n for n, other in enumerate(self.entries) if isinstance(other, Derived) and other.origin == number]
+            ends = [n for n, other in enumerate(self.entries) if isinstance(other, Derived) and _origin(other) == name]
             assert len(ends) <= 1
             return bool(ends) and self.is_done(ends[0])
-        return all(self.ends((number, part)) for part in range(len(entry.parts)))
+        return all(self.ends((name, part)) for part in range(len(entry.parts)))
 
     def check_commit(self, offsets: Sequence[GroupOffset]) -> None:
         """The group never goes past an offset that is not delivered: it stands where entries end, all done below it."""
@@ -163,8 +173,7 @@ class Books:
         """Return where the send of this intent is to go; None where it is no send."""
         entry, part, number, _ = self._keys.delivery_numbers(key)
         *before, own = self.intents((entry, part))[: number + 1]
-        sealed = self.entries[entry]
-        assert isinstance(sealed, Sealed)
+        sealed = self.sealed[entry]
         named = [intent.space for intent in before if intent.space]
         return None if own.word else [sealed.destination.space, *named][-1]
 
@@ -205,8 +214,7 @@ class Books:
             assert silent <= 3
 
     def arrivals(self, part: Part) -> int:
-        entry = self.entries[part[0]]
-        assert isinstance(entry, Sealed)
+        entry = self.sealed[part[0]]
         assert entry.staged is not None
         same = (entry.staged.sha256, entry.parts[part[1]].version)
         return sum(arrived == same for arrived, _ in self._arize.arrived)
@@ -216,15 +224,15 @@ class Books:
             ends = self.ends(part)
             assert ends, f"part {part} was never settled"
             assert self.arrivals(part) or ends[0].by == "person"
-        for number, entry in enumerate(self.entries):
-            assert not isinstance(entry, Sealed) or self.is_done(number)
+        for name in self.sealed:
+            assert self.is_done(name)
         arrived = Counter(place for _, places in self._arize.arrived for place in set(places))
-        sent = Counter(place for number, entry in enumerate(self.entries) for place in self._places(entry))
+        sent = Counter(place for entry in self.sealed.values() for place in self._places(entry))
         assert max(sent.values(), default=1) == 1, "a row is in two entries that go out"
         assert set(arrived) <= set(sent)
 
-    def _places(self, entry: Entry) -> list[tuple[str, int, int]]:
-        if not isinstance(entry, Sealed) or entry.held or entry.staged is None:
+    def _places(self, entry: Sealed) -> list[tuple[str, int, int]]:
+        if entry.held or entry.staged is None:
             return []
         frame = pl.read_parquet(io.BytesIO(self._store.objects[entry.staged.key]))
         return [(topic, number, offset) for topic, number, offset, *_ in frame.rows()]
@@ -233,12 +241,12 @@ class Books:
 
     def check_files(self) -> None:
         """What an entry names is there, with the bytes that it names."""
-        for entry in self.entries:
+        for entry in self.sealed.values():
             for file in _files(entry):
                 assert len(self._store.objects[file.key]) == file.bytes
 
     def unnamed(self) -> set[str]:
-        named = {file.key for entry in self.entries for file in _files(entry)}
+        named = {file.key for entry in self.sealed.values() for file in _files(entry)}
         kinds = ("staged/", "rejected/", "held/")
         return {key for key in self._store.objects if key.startswith(kinds)} - named
 
@@ -251,6 +259,9 @@ def _moves(entry: Entry) -> Iterator[OffsetRange]:
             yield from (OffsetRange.parse(text) for text in entry.ranges)
 
 
-def _files(entry: Entry) -> list[StagedFile]:
-    found = (entry.staged, entry.rejected, entry.raw) if isinstance(entry, Sealed) else ()
-    return [file for file in found if file is not None]
+def _origin(entry: Derived) -> EntryName:
+    return entry.origin if entry.slot is None else SlotName(entry.origin, entry.slot)
+
+
+def _files(entry: Sealed) -> list[StagedFile]:
+    return [file for file in (entry.staged, entry.rejected, entry.raw) if file is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,7 +112,7 @@ def prove(stack: Stack, pipeline: str) -> Proof:
     )
 
 
-def _staged_rows(store: Store, sealed: list[entries.Sealed]) -> int:
+def _staged_rows(store: Store, sealed: Sequence[entries.Sealed]) -> int:
     with TemporaryDirectory() as scratch:
         local, rows = Path(scratch) / "staged.parquet", 0
         for entry in sealed:

@@ -7,6 +7,7 @@ from typing import Final
 
 from sluice.errors import ImportFailed
 from sluice.ledger.deliveries import Delivery, Outcome, PartName, is_refiled, word_on_part
+from sluice.ledger.names import EntryName
 
 _AGAIN: Final = ("failed", "canceled")
 
@@ -26,7 +27,7 @@ def failure_of(name: PartName, known: Sequence[Delivery]) -> ImportFailed | None
     return _failed(name, last) if last is not None and last.kind == "refused" else None
 
 
-def redelivery(entry: int) -> str:
+def redelivery(entry: EntryName) -> str:
     """The command by which the rows of an entry go out once more, as another file."""
     return f"sluice resolve FILE --entry {entry} redeliver --reason …"
 

@@ -8,8 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from sluice.errors import LedgerDamaged
+from sluice.ledger.claims import OpenClaim
 from sluice.ledger.codec import checked
-from sluice.ledger.entries import ClaimWindow, Entry, PartitionText, Sealed
+from sluice.ledger.entries import Claim, ClaimWindow, Entry, PartitionText, Sealed, parse_ranges
 from sluice.ledger.state import LedgerState, OpenEntry, Position
 from sluice.offsets import OffsetRange, Partition
 
@@ -24,6 +25,7 @@ class Checkpoint(BaseModel):
         open: for each entry that was not known to be settled, the positions before it.
         claims: for each open claim, the ranges of the slots that were not decided.
         unsettled: for each claim, the sealed slots that were not known to be settled.
+        ended: for each claim, the slots that a derived entry took over.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +41,7 @@ class Checkpoint(BaseModel):
     open: dict[int, dict[PartitionText, StoredPosition]]
     claims: dict[int, dict[int, ClaimWindow]]
     unsettled: dict[int, tuple[int, ...]] = {}
+    ended: dict[int, tuple[int, ...]] = {}
     covered: dict[PartitionText, tuple[tuple[int, int], ...]]
 
 
@@ -58,7 +61,9 @@ def as_checkpoint(state: LedgerState) -> Checkpoint:
         starts={str(key): value for key, value in state.starts.items()},
         positions=_stored(state.positions),
         open={number: _stored(item.before) for number, item in state.open.items()},
-        claims={number: dict(slots) for number, slots in state.claims.items()},
+        claims={number: _undecided(claim) for number, claim in state.claims.items()},
+        unsettled={number: tuple(sorted(claim.unsettled)) for number, claim in state.claims.items()},
+        ended={number: tuple(sorted(claim.ended)) for number, claim in state.claims.items()},
         covered={str(key): parts for key, parts in state.covered.items()},
     )
 
@@ -73,7 +78,7 @@ def as_state(checkpoint: Checkpoint, entry: Callable[[int], Entry]) -> LedgerSta
         starts={_partition(key): value for key, value in checkpoint.starts.items()},
         positions=_restored(checkpoint.positions),
         open={number: _open(number, entry(number), before) for number, before in checkpoint.open.items()},
-        claims=checkpoint.claims,
+        claims={number: _claim(number, entry(number), checkpoint) for number in checkpoint.claims},
         covered={_partition(key): parts for key, parts in checkpoint.covered.items()},
     )
 
@@ -82,6 +87,21 @@ def _open(number: int, entry: Entry, before: Mapping[str, StoredPosition]) -> Op
     if not isinstance(entry, Sealed):
         raise LedgerDamaged(f"A checkpoint says that entry {number} waits for delivery, and it has nothing to deliver")
     return OpenEntry(number=number, entry=entry, before=_restored(before))
+
+
+def _undecided(claim: OpenClaim) -> dict[int, ClaimWindow]:
+    return {slot: ClaimWindow(ranges=tuple(map(str, ranges))) for slot, ranges in claim.undecided.items()}
+
+
+def _claim(number: int, entry: Entry, checkpoint: Checkpoint) -> OpenClaim:
+    if not isinstance(entry, Claim):
+        raise LedgerDamaged(f"A checkpoint says that entry {number} is a claim, and it is none")
+    return OpenClaim(
+        entry=entry,
+        undecided={slot: parse_ranges(item.ranges) for slot, item in checkpoint.claims[number].items()},
+        unsettled=frozenset(checkpoint.unsettled.get(number, ())),
+        ended=frozenset(checkpoint.ended.get(number, ())),
+    )
 
 
 def _stored(positions: Mapping[Partition, Position]) -> dict[str, StoredPosition]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -18,6 +18,7 @@ from sluice.errors import RESTORED, LedgerDamaged
 from sluice.ledger.codec import checked, encode
 from sluice.ledger.entries import Sealed
 from sluice.ledger.keys import Keys
+from sluice.ledger.names import EntryName, SlotName, in_order, shown
 from sluice.store import Store
 
 _READERS = 8
@@ -31,18 +32,18 @@ class PartName:
     """A part of an entry; `str()` is `entry 12 part 0`.
 
     Attributes:
-        entry: the entry's number.
+        entry: the entry's number, or a slot's name.
         entry_id: its id: another entry may have had that number, in a ledger that was restored.
         ranges: of the entry, for the log.
     """
 
-    entry: int
+    entry: EntryName
     part: int
     entry_id: str
     ranges: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, number: int, entry: Sealed, part: int) -> PartName:
+    def of(cls, number: EntryName, entry: Sealed, part: int) -> PartName:
         return cls(entry=number, part=part, entry_id=entry.id, ranges=entry.shown)
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class PartName:
 
     def fields(self, delivery: int) -> dict[str, object]:
         """The fields of a log line on one of its deliveries."""
-        return {"entry": self.entry, "part": self.part, "delivery": delivery, "ranges": self.ranges}
+        return {"entry": shown(self.entry), "part": self.part, "delivery": delivery, "ranges": self.ranges}
 
 
 class _Object(BaseModel):
@@ -124,7 +125,7 @@ def space_of(known: Sequence[Delivery]) -> str | None:
     return next((item.intent.space for item in reversed(known) if item.intent.space), None)
 
 
-def word_on_part(entry: int, part: int | str, verdicts: str) -> str:
+def word_on_part(entry: EntryName, part: int | str, verdicts: str) -> str:
     """The command by which a person gives one of these words on a part."""
     return f"sluice resolve FILE --entry {entry} --part {part} {verdicts} --reason …"
 
@@ -163,14 +164,21 @@ class Doubt(_Object):
     """Names a part that was sent again although an earlier send may have been accepted: it may be counted twice.
 
     Attributes:
+        slot: where the entry is a claim.
         delivery: the first whose outcome was not known.
     """
 
     kind: Literal["doubt"] = "doubt"
     entry: int
+    slot: int | None = None
     part: int
     delivery: int
     run: str
+
+    @property
+    def name(self) -> EntryName:
+        """Of what was sent again."""
+        return self.entry if self.slot is None else SlotName(self.entry, self.slot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +237,13 @@ def _is_whole(found: set[tuple[int, str]]) -> bool:
     return all(number in intents for number in range(1 + max((number for number, _ in found), default=-1)))
 
 
+def _names_before(name: EntryName) -> list[EntryName]:
+    """The few names before one, the nearest first."""
+    if isinstance(name, SlotName):
+        return [SlotName(name.claim, slot) for slot in range(name.slot - 1, max(name.slot - 1 - _LOOKED_BACK, -1), -1)]
+    return list(range(name - 1, max(name - 1 - _LOOKED_BACK, 0), -1))
+
+
 class Deliveries:
     """The deliveries of one pipeline's entries."""
 
@@ -275,45 +290,42 @@ class Deliveries:
         """How far two readings of the store's clock may be off."""
         return self._store.clock_error_s
 
-    def ends(self, ids: Mapping[int, str]) -> dict[int, dict[int, End]]:
-        """Return what settles each part of these entries, where anything does: by entry, then part.
+    def ends(self, ids: Mapping[EntryName, str]) -> dict[EntryName, dict[int, End]]:
+        """Return what settles each part of these entries and slots, where anything does: by name, then part.
 
         Args:
-            ids: of the entries, by number.
+            ids: of the entries, by name.
 
         Raises:
             LedgerDamaged: an outcome is of another entry that had the number.
         """
-        wanted = sorted(ids)
-        if not wanted:
-            return {}
-        keys: dict[tuple[int, int, int], str] = {}  # of an outcome; of an intent where there is none
-        for key in self._listed(wanted):
+        keys: dict[tuple[EntryName, int, int], str] = {}  # of an outcome; of an intent where there is none
+        for key in self._listed(ids):
             entry, part, number, what = self._keys.delivery_numbers(key)
             if what == "outcome" or (what == "intent" and (entry, part, number) not in keys):
                 keys[entry, part, number] = key
         with ThreadPoolExecutor(_READERS) as readers:
             said = dict(zip(keys, readers.map(lambda at: self._said(keys[at], ids[at[0]]), keys), strict=True))
         unknown = Counter((entry, part) for (entry, part, _), outcome in said.items() if outcome is None)
-        outcomes: dict[tuple[int, int], list[End]] = {}
+        outcomes: dict[tuple[EntryName, int], list[End]] = {}
         for (entry, part, number), outcome in said.items():
             if isinstance(outcome, Outcome):
                 seen = End(number=number, outcome=outcome, unknown=unknown[entry, part])
                 outcomes.setdefault((entry, part), []).append(seen)
-        found: dict[int, dict[int, End]] = {number: {} for number in wanted}
+        found: dict[EntryName, dict[int, End]] = {name: {} for name in ids}
         for (entry, part), ends in outcomes.items():
             if end := _end_among(ends):
                 found[entry][part] = end
         return found
 
     def settled_since(self, entry: int) -> int:
-        """Count the entries from a number on whose first part has a delivery: a listing, and nothing read."""
+        """Count the entries and slots from a number on that have a delivery: a listing, and nothing read."""
         keys = self._store.keys(self._keys.deliveries, after=self._keys.before_deliveries(entry))
-        return len({self._keys.delivery_numbers(key)[0] for key in keys if not self._keys.is_of_a_slot(key)})
+        return len({self._keys.delivery_numbers(key)[0] for key in keys})
 
     def last_file(self, before: PartName, prefix: str) -> Outcome | None:
         """Return what Arize said of the newest file before an entry, if that is one of the last few on a prefix."""
-        for entry in range(before.entry - 1, max(before.entry - 1 - _LOOKED_BACK, 0), -1):
+        for entry in _names_before(before.entry):
             folder = f"{self._keys.deliveries_of(entry)}{before.part:04}/"
             found = self._numbers(folder)
             numbers = [number for number, what in found if what == "outcome"]
@@ -329,23 +341,30 @@ class Deliveries:
 
     def doubt(self, doubt: Doubt) -> None:
         """Name a part that may be counted twice, before it is sent again; the first to name it holds."""
-        self._store.put_once(self._keys.doubt(doubt.entry, doubt.part), encode(doubt))
+        self._store.put_once(self._keys.doubt(doubt.name, doubt.part), encode(doubt))
 
     def doubts(self) -> list[Doubt]:
         """Return every part of the ledger that may be counted twice, in the order of entries."""
         stored = ((key, self._store.read(key)) for key in self._store.keys(self._keys.doubts))
         return [checked(key, data, _DOUBT) for key, data in stored if data is not None]
 
-    def _listed(self, wanted: list[int]) -> Iterable[str]:
+    def _listed(self, wanted: Collection[EntryName]) -> Iterable[str]:
         """List the deliveries of these entries: their neighbours' come along, which costs less than a listing each."""
-        among = set(wanted)
-        for key in self._store.keys(self._keys.deliveries, after=self._keys.deliveries_of(wanted[0])):
-            if self._keys.is_of_a_slot(key):
-                continue
+        numbers = [name for name in wanted if isinstance(name, int)]
+        if numbers:
+            yield from self._listed_between(self._keys.deliveries, min(numbers), max(numbers), wanted)
+        for claim in sorted({name.claim for name in wanted if isinstance(name, SlotName)}):
+            slots = [name for name in wanted if isinstance(name, SlotName) and name.claim == claim]
+            yield from self._listed_between(self._keys.deliveries_of_slots(claim), min(slots), max(slots), wanted)
+
+    def _listed_between(
+        self, prefix: str, first: EntryName, last: EntryName, wanted: Collection[EntryName]
+    ) -> Iterable[str]:
+        for key in self._store.keys(prefix, after=self._keys.deliveries_of(first)):
             entry = self._keys.delivery_numbers(key)[0]
-            if entry > wanted[-1]:
+            if in_order(entry) > in_order(last):
                 return
-            if entry in among:
+            if entry in wanted:
                 yield key
 
     def _key(self, name: PartName, number: int, what: str) -> str:

@@ -216,13 +216,19 @@ class Claim(_Entry):
     """A backfill: windows of the past, fixed when it was claimed, each sealed in a slot of its own.
 
     Attributes:
+        request: a hash of what was asked for: who asks for the same helps.
         again: takes offsets that are in the ledger already, on purpose.
+        model: that the rows go to, where it is another one than the pipeline file's.
+        version: of the model, for all rows, in place of what the mapping gives.
     """
 
     kind: Literal["claim"] = "claim"
+    request: str
     reason: str
     windows: tuple[ClaimWindow, ...]
     again: bool = False
+    model: str | None = None
+    version: str | None = None
 
 
 class Derived(_Delivered):
@@ -252,7 +258,7 @@ class Skip(_Entry):
 
 
 Entry = Annotated[Genesis | Pin | Window | Claim | Derived | Skip, Field(discriminator="kind")]
-Sealed = Window | Derived
+Sealed = Window | Derived | Slot
 
 
 def parse_ranges(texts: Iterable[str]) -> tuple[OffsetRange, ...]:

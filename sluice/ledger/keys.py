@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import OffsetRange, Partition
 
 _LAST = 10**12 - 1
+
+
+def _padded(name: EntryName) -> str:
+    return f"{name.claim:012}-{name.slot:08}" if isinstance(name, SlotName) else f"{name:012}"
 
 
 class Keys:
@@ -33,6 +38,9 @@ class Keys:
     def slot(self, claim: int, slot: int) -> str:
         return f"{self.slots_of(claim)}{slot:08}.json"
 
+    def slot_number(self, key: str) -> int:
+        return int(key.rpartition("/")[2].removesuffix(".json"))
+
     def checkpoint(self, next_number: int) -> str:
         """Counted down, so that the newest comes first in a listing."""
         return f"{self.checkpoints}{_LAST - next_number:012}.json"
@@ -40,19 +48,23 @@ class Keys:
     def pipeline_file(self, sha256: str) -> str:
         return f"{self.root}files/{sha256}.yaml"
 
-    def deliveries_of(self, entry: int, slot: int | None = None) -> str:
+    def deliveries_of(self, entry: EntryName) -> str:
         """The folder of an entry's deliveries, or of a claim's slot's: each slot has its own parts."""
-        return f"{self.deliveries}{entry:012}/" if slot is None else f"{self.deliveries}{entry:012}-{slot:08}/"
+        return f"{self.deliveries}{_padded(entry)}/"
+
+    def deliveries_of_slots(self, claim: int) -> str:
+        """What the folders of a claim's slots begin with."""
+        return f"{self.deliveries}{claim:012}-"
 
     def before_deliveries(self, entry: int) -> str:
         """What lists before the deliveries of an entry, its slots', and all behind them."""
         return f"{self.deliveries}{entry:012}"
 
-    def delivery(self, entry: int, part: int, number: int, what: str) -> str:
+    def delivery(self, entry: EntryName, part: int, number: int, what: str) -> str:
         return f"{self.deliveries_of(entry)}{part:04}/{number:04}.{what}.json"
 
-    def doubt(self, entry: int, part: int) -> str:
-        return f"{self.doubts}{entry:012}-{part:04}.json"
+    def doubt(self, entry: EntryName, part: int) -> str:
+        return f"{self.doubts}{_padded(entry)}-{part:04}.json"
 
     def generation(self, number: int) -> str:
         return f"{self.generations}{number:06}.json"
@@ -66,11 +78,12 @@ class Keys:
     def is_of_a_slot(self, key: str) -> bool:
         return "-" in key.removeprefix(self.deliveries).partition("/")[0]
 
-    def delivery_numbers(self, key: str) -> tuple[int, int, int, str]:
-        """Read a delivery's key back: entry, part, number, and what of it."""
-        entry, part, name = key.removeprefix(self.deliveries).split("/")
+    def delivery_numbers(self, key: str) -> tuple[EntryName, int, int, str]:
+        """Read a delivery's key back: entry or slot, part, number, and what of it."""
+        folder, part, name = key.removeprefix(self.deliveries).split("/")
+        entry, _, slot = folder.partition("-")
         number, what, _ = name.split(".")
-        return int(entry), int(part), int(number), what
+        return SlotName(int(entry), int(slot)) if slot else int(entry), int(part), int(number), what
 
     def files(self, kind: str) -> str:
         return f"{kind}/{self._pipeline}/"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from sluice.errors import RESTORED, LedgerDamaged, LedgerMoved, WindowHeld
 from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
-from sluice.ledger.codec import decode, encode
-from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, Window
+from sluice.ledger.codec import decode, decode_slot, encode
+from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, VoidSlot, Window
 from sluice.ledger.keys import Keys
-from sluice.ledger.state import LedgerState, fold
+from sluice.ledger.names import EntryName, SlotName
+from sluice.ledger.state import LedgerState, fold, fold_slot
 from sluice.steps import step
 from sluice.store import Store
 
@@ -26,6 +28,7 @@ class Ledger:
         self.keys = Keys(pipeline)
         self._state: LedgerState | None = None
         self._checkpointed = 0
+        self._lock = threading.Lock()  # slots are decided by several threads at once
 
     @property
     def exists(self) -> bool:
@@ -88,14 +91,34 @@ class Ledger:
         key = self.keys.entry(number)
         return decode(key, self._present(key))
 
-    def sealed(self, number: int) -> Sealed:
-        """Return a window or derived entry."""
-        if number in self.state.open:
-            return self.state.open[number].entry
-        entry = self.entry(number)
+    def sealed(self, name: EntryName) -> Sealed:
+        """Return a window or derived entry, or a slot that is sealed."""
+        if isinstance(name, SlotName):
+            slot = self._slot(self.keys.slot(name.claim, name.slot))
+            if isinstance(slot, VoidSlot):
+                raise LedgerDamaged(f"Slot {name} of {self.state.pipeline} is void, and was to be delivered")
+            return slot
+        if name in self.state.open:
+            return self.state.open[name].entry
+        entry = self.entry(name)
         if not isinstance(entry, Sealed):
-            raise LedgerDamaged(f"Entry {number} of {self.state.pipeline} has nothing to deliver")
+            raise LedgerDamaged(f"Entry {name} of {self.state.pipeline} has nothing to deliver")
         return entry
+
+    def find(self, name: EntryName) -> Entry | Slot | VoidSlot | None:
+        """Return what stands under a name; None where nothing does."""
+        key = self.keys.slot(name.claim, name.slot) if isinstance(name, SlotName) else self.keys.entry(name)
+        data = self._store.read(key)
+        if data is None:
+            return None
+        return decode_slot(key, data) if isinstance(name, SlotName) else decode(key, data)
+
+    def waiting(self, name: EntryName) -> Sealed | None:
+        """Return what is sealed under a name, if it waits for delivery or for a person, as far as is known."""
+        if isinstance(name, SlotName):
+            claim = self.state.claims.get(name.claim)
+            return self.sealed(name) if claim is not None and name.slot in claim.unsettled else None
+        return self.state.open[name].entry if name in self.state.open else None
 
     def append(self, entry: Entry, still_right: Callable[[LedgerState], bool]) -> int:
         """Write an entry at the next number, as often as another run takes that number first.
@@ -138,10 +161,31 @@ class Ledger:
                     return number
             raise
 
-    def seal_slot(self, slot: Slot) -> Slot | None:
-        """Seal one window of a claim, or return None where the slot was decided before."""
-        data = encode(slot)
-        return slot if self._store.put_once(self.keys.slot(slot.claim, slot.slot), data) == data else None
+    def decide(self, slot: Slot | VoidSlot) -> Slot | VoidSlot:
+        """Seal one window of a claim, or give it up; return what holds: another run may have been first."""
+        key = self.keys.slot(slot.claim, slot.slot)
+        decided = decode_slot(key, self._store.put_once(key, encode(slot)))
+        with self._lock:
+            self._state = fold_slot(self.state, decided)
+        return decided
+
+    def refresh_slots(self) -> None:
+        """Read the slots of open claims that were decided since."""
+        for number, claim in sorted(self.state.claims.items()):
+            keys = list(self._store.keys(self.keys.slots_of(number)))
+            new = [key for key in keys if not claim.is_known(self.keys.slot_number(key))]
+            with ThreadPoolExecutor(_READERS) as readers:
+                decided = list(readers.map(self._slot, new))
+            with self._lock:
+                for slot in decided:
+                    self._state = fold_slot(self.state, slot)
+
+    def settle_slots(self, names: Iterable[SlotName]) -> None:
+        """Note that these slots are settled, all their parts being accepted. Nothing is written."""
+        with self._lock:
+            for name in names:
+                if (claim := self.state.claims.get(name.claim)) is not None:
+                    self._state = self.state.with_claim(name.claim, claim.settled([name.slot]))
 
     def _may_seal(self, state: LedgerState, window: Window) -> bool:
         if state.held:
@@ -177,6 +221,9 @@ class Ledger:
         with ThreadPoolExecutor(_READERS) as readers:
             yield from zip(numbers, readers.map(self.entry, numbers), strict=True)
 
+    def _slot(self, key: str) -> Slot | VoidSlot:
+        return decode_slot(key, self._present(key))
+
     def _present(self, key: str) -> bytes:
         data = self._store.read(key)
         if data is None:
@@ -192,7 +239,7 @@ def held_error(state: LedgerState) -> WindowHeld:
     )
 
 
-def ways_out(number: int) -> str:
+def ways_out(number: EntryName) -> str:
     """What a person may say of a held entry."""
     return f"sluice resolve FILE --entry {number} deliver|redo|drop --reason …"
 

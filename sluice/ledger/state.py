@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from sluice.errors import LedgerDamaged
 from sluice.ledger import coverage
+from sluice.ledger.claims import OpenClaim
 from sluice.ledger.entries import (
     Claim,
-    ClaimWindow,
     Derived,
     Entry,
     Genesis,
@@ -25,6 +25,7 @@ from sluice.ledger.entries import (
 from sluice.offsets import OffsetRange, Partition
 
 _ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
+_TAKES_OVER = (*_ENDS_A_HELD_ENTRY, "redeliver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ class LedgerState:
         starts: the first offset of each partition that genesis or a pin named.
         positions: where each partition that was ever touched stands; ask `position`.
         open: entries not known to be settled, by number.
-        claims: open claims with the slots that are not sealed yet, by number.
-        covered: what is in an entry, as merged ranges.
+        claims: claims of which something is not known to be decided and settled, by number.
+        covered: what is in an entry or a slot that is known, as merged ranges.
     """
 
     ledger_id: str
@@ -69,7 +70,7 @@ class LedgerState:
     starts: Mapping[Partition, int]
     positions: Mapping[Partition, Position]
     open: Mapping[int, OpenEntry] = field(default_factory=dict)
-    claims: Mapping[int, Mapping[int, ClaimWindow]] = field(default_factory=dict)
+    claims: Mapping[int, OpenClaim] = field(default_factory=dict)
     covered: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     @classmethod
@@ -112,6 +113,11 @@ class LedgerState:
         gone = set(numbers)
         return replace(self, open={number: item for number, item in self.open.items() if number not in gone})
 
+    def with_claim(self, number: int, claim: OpenClaim) -> LedgerState:
+        """Return the state with a claim as it stands now; one that is over is let go of."""
+        others = {key: value for key, value in self.claims.items() if key != number}
+        return replace(self, claims=others if claim.is_over else {**others, number: claim})
+
 
 def fold(state: LedgerState, entry: Entry) -> LedgerState:
     """Return the state behind the next entry.
@@ -135,18 +141,18 @@ def _after(state: LedgerState, entry: Entry, number: int) -> LedgerState:
         case Skip():
             return _with_skip(state, entry, number)
         case Claim():
-            return replace(state, claims={**state.claims, number: dict(enumerate(entry.windows))})
+            return state.with_claim(number, OpenClaim.of(entry))
 
 
 def fold_slot(state: LedgerState, slot: Slot | VoidSlot) -> LedgerState:
     """Return the state with one more slot of an open claim decided; a slot that is known already changes nothing."""
-    waiting = dict(state.claims.get(slot.claim, {}))
-    if slot.slot not in waiting:
+    claim = state.claims.get(slot.claim)
+    if claim is None or slot.slot not in claim.undecided:
         return state
-    planned = parse_ranges(waiting.pop(slot.slot).ranges)
-    claims = {**state.claims, slot.claim: waiting}
-    covered = state.covered if isinstance(slot, VoidSlot) else coverage.add(state.covered, planned)
-    return replace(state, claims={number: slots for number, slots in claims.items() if slots}, covered=covered)
+    after = state.with_claim(slot.claim, claim.decided(slot))
+    if isinstance(slot, VoidSlot):
+        return after
+    return replace(after, covered=coverage.add(state.covered, [item.range for item in slot.ranges]))
 
 
 def _pinned(state: LedgerState, topics: Iterable[TopicStart], number: int) -> LedgerState:
@@ -178,6 +184,8 @@ def _with_window(state: LedgerState, entry: Window, number: int) -> LedgerState:
 
 
 def _with_derived(state: LedgerState, entry: Derived, number: int) -> LedgerState:
+    if entry.slot is not None:
+        return _with_derived_of_slot(state, entry, entry.slot, number)
     if entry.purpose == "redeliver":
         # Whether its origin is open depends on who looks: a word on it may have come first.
         before = state.open[entry.origin].before if entry.origin in state.open else {}
@@ -188,6 +196,13 @@ def _with_derived(state: LedgerState, entry: Derived, number: int) -> LedgerStat
     if origin is None or not origin.entry.held:
         raise LedgerDamaged(f"Entry {number} of {state.pipeline} ends entry {entry.origin}, which is not held")
     return _opened(state.settle([entry.origin]), OpenEntry(number=number, entry=entry, before=origin.before))
+
+
+def _with_derived_of_slot(state: LedgerState, entry: Derived, slot: int, number: int) -> LedgerState:
+    claim = state.claims.get(entry.origin)
+    if entry.purpose in _TAKES_OVER and claim is not None:
+        state = state.with_claim(entry.origin, claim.ended_by_another(slot))
+    return _opened(state, OpenEntry(number=number, entry=entry, before={}))
 
 
 def _opened(state: LedgerState, item: OpenEntry) -> LedgerState:

@@ -36,8 +36,7 @@ from sluice.errors import (
     TopicNotAllowed,
     WrongSettings,
 )
-from sluice.offsets import GroupOffset, OffsetRange, Partition
-from sluice.planning import remainder
+from sluice.offsets import GroupOffset, OffsetRange, Partition, remainder
 from sluice.records import ReadRange
 from sluice.sources.kafka import KafkaSource
 from sluice.sources.kafka_reader import Reader

@@ -15,6 +15,7 @@ from sluice.import_job import apply, begin_next, describe, say_made
 from sluice.importing.jobs import FileStatus, JobSpec, JobStatus, SettledStatus
 from sluice.ingest import ingest
 from sluice.ledger.entries import Window
+from sluice.ledger.names import EntryName
 from sluice.pipeline import LoadedPipeline
 from sluice.refiling import Standing, Word, resolve_file
 from sluice.report import RunReport
@@ -218,7 +219,7 @@ def test_an_entry_of_the_sdk_path_is_finished_by_the_sdk_though_the_file_says_ot
 # ── a person's word
 
 
-def word(desk: Desk, number: int, said: Word) -> int:
+def word(desk: Desk, number: int, said: Word) -> EntryName:
     return resolve_file(desk.person(FILE), number, said, "looked")
 
 

@@ -12,9 +12,10 @@ from sluice.ledger.codec import encode
 from sluice.ledger.deliveries import Deliveries, Intent, Outcome, PartName, end_of
 from sluice.ledger.keys import Keys
 from sluice.ledger.log import CHECKPOINT_EVERY
+from sluice.ledger.names import SlotName
 from sluice.offsets import OffsetRange, Partition
 from sluice.sweep import sweep
-from tests.parts import WRITTEN, MemoryStore, derived, genesis, window
+from tests.parts import WRITTEN, MemoryStore, derived, genesis, sealed, window
 from tests.simulation import World
 
 A0 = Partition("a", 0)
@@ -135,13 +136,58 @@ def test_a_held_entry_is_ended_once_whoever_speaks_first(store: MemoryStore, led
         other.append(derived(1, "drop", "a[0] 0..4"), lambda state: bool(state.held))
 
 
-def test_a_slot_is_sealed_once(ledger: Ledger) -> None:
-    item = window("a[0] 0..4")
-    shared = {name: getattr(item, name) for name in ("ranges", "destination", "pipeline_sha256")}
-    one, other = (entries.Slot(**WRITTEN, **shared, claim=1, slot=0) for _ in range(2))
-    assert ledger.seal_slot(one) == one
-    assert ledger.seal_slot(one) == one
-    assert ledger.seal_slot(other) is None
+def claimed(ledger: Ledger, *windows: str) -> int:
+    """Claim so many windows of one range each, and return the claim's number."""
+    fixed = tuple(entries.ClaimWindow(ranges=(text,)) for text in windows)
+    claim = entries.Claim(**WRITTEN, request="x", reason="x", windows=fixed, again=True)
+    return ledger.append(claim, lambda _: True)
+
+
+def slot(claim: int, number: int, text: str, **fields: Any) -> entries.Slot:
+    return entries.Slot(**{**WRITTEN, **sealed(text), "claim": claim, "slot": number, **fields})
+
+
+def void(claim: int, number: int) -> entries.VoidSlot:
+    return entries.VoidSlot(**WRITTEN, claim=claim, slot=number)
+
+
+def test_a_slot_is_decided_once_and_whoever_comes_late_is_told(store: MemoryStore, ledger: Ledger) -> None:
+    ledger.seal(window("a[0] 0..9"))
+    claim = claimed(ledger, "a[0] 0..4")
+    mine, other = slot(claim, 0, "a[0] 0..4"), slot(claim, 0, "a[0] 0..4")
+    late = loaded(store)
+    assert ledger.decide(mine) == mine
+    assert ledger.decide(mine) == mine
+    assert ledger.decide(other) == mine
+    assert late.decide(void(claim, 0)) == mine
+    assert ledger.state.claims == late.state.claims
+    assert ledger.sealed(SlotName(claim, 0)) == mine
+
+
+def test_what_other_runs_decided_of_a_claim_is_learnt_slot_by_slot_and_of_cut_windows_too(
+    store: MemoryStore, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.seal(window("a[0] 0..9"))
+    claim = claimed(ledger, "a[0] 0..4", "a[0] 4..9")
+    other = loaded(store)
+    for decided in (slot(claim, 0, "a[0] 0..1"), slot(claim, 2, "a[0] 1..3"), void(claim, 4)):
+        ledger.decide(decided)
+    other.refresh_slots()
+    assert other.state == ledger.state
+    assert set(other.state.claims[claim].undecided) == {1}
+    assert other.state.claims[claim].unsettled == {0, 2}
+    monkeypatch.setattr(store, "read", None)  # nothing is read again
+    other.refresh_slots()
+
+
+def test_a_claim_whose_slots_are_all_decided_and_settled_is_over(ledger: Ledger) -> None:
+    ledger.seal(window("a[0] 0..9"))
+    claim = claimed(ledger, "a[0] 0..4", "a[0] 4..9")
+    ledger.decide(slot(claim, 0, "a[0] 0..4"))
+    ledger.decide(void(claim, 1))
+    assert ledger.state.claims[claim].unsettled == {0}
+    ledger.settle_slots([SlotName(claim, 0)])
+    assert not ledger.state.claims
 
 
 # ── reading
@@ -319,12 +365,10 @@ def test_a_file_of_a_slot_is_left_alone_until_the_slot_is_decided_and_for_good_i
     store: MemoryStore, ledger: Ledger
 ) -> None:
     ledger.seal(window("a[0] 0..9"))
-    windows = tuple(entries.ClaimWindow(ranges=(text,)) for text in ("a[0] 0..4", "a[0] 4..9"))
-    claim = ledger.append(entries.Claim(**WRITTEN, reason="x", windows=windows, again=True), lambda _: True)
+    claim = claimed(ledger, "a[0] 0..4", "a[0] 4..9")
     files = [staged(store, "staged", text, "a") for text in ("a[0] 0..4", "a[0] 4..9")]
     assert sweep(store, ledger) == []
-    shared = {name: getattr(window("a[0] 0..4"), name) for name in ("ranges", "destination", "pipeline_sha256")}
-    ledger.seal_slot(entries.Slot(**WRITTEN, **shared, staged=files[0], claim=claim, slot=0))
+    ledger.decide(slot(claim, 0, "a[0] 0..4", staged=files[0]))
     assert sweep(store, ledger) == []
-    store.put_once(KEYS.slot(claim, 1), encode(entries.VoidSlot(**WRITTEN, claim=claim, slot=1)))
+    store.put_once(KEYS.slot(claim, 1), encode(void(claim, 1)))
     assert sweep(store, ledger) == [files[1].key]

@@ -180,18 +180,50 @@ def test_a_replay_waits_for_delivery_and_holds_no_group_up() -> None:
 
 def test_a_claim_is_open_until_each_of_its_slots_is_decided() -> None:
     windows = tuple(entries.ClaimWindow(ranges=(text,)) for text in ("a[1] 0..3", "a[1] 3..7"))
-    state = state_after(entries.Claim(**WRITTEN, reason="backfill", windows=windows))
+    state = state_after(entries.Claim(**WRITTEN, request="x", reason="backfill", windows=windows))
     void = entries.VoidSlot(**WRITTEN, claim=1, slot=1)
-    sealed = entries.Slot(**_slot("a[1] 0..3"), claim=1, slot=0)
-    assert set(fold_slot(state, void).claims[1]) == {0}
+    sealed = entries.Slot(**{**_slot("a[1] 0..3"), "parts": ()}, claim=1, slot=0)
+    assert set(fold_slot(state, void).claims[1].undecided) == {0}
     done = fold_slot(fold_slot(state, void), sealed)
     assert not done.claims
     assert done.covered == {A1: ((0, 3),)}
     assert fold_slot(done, sealed) == done
 
 
-def _slot(text: str) -> dict[str, Any]:
-    return {**WRITTEN, **sealed(text)}
+def test_a_window_that_was_cut_short_leaves_the_rest_of_it_to_another_slot() -> None:
+    windows = tuple(entries.ClaimWindow(ranges=texts) for texts in (("a[0] 0..9", "a[1] 0..3"), ("a[1] 3..7",)))
+    state = state_after(entries.Claim(**WRITTEN, request="x", reason="backfill", windows=windows))
+    cut = fold_slot(state, entries.Slot(**_slot("a[0] 0..4"), claim=1, slot=0))
+    assert {slot: list(map(str, ranges)) for slot, ranges in cut.claims[1].undecided.items()} == {
+        1: ["a[1] 3..7"],
+        2: ["a[0] 4..9", "a[1] 0..3"],
+    }
+    assert cut.covered == {A0: ((0, 4),)}
+    assert [cut.claims[1].is_known(slot) for slot in range(5)] == [True, False, False, False, False]
+    rest = fold_slot(cut, entries.Slot(**_slot("a[0] 4..9", "a[1] 0..3"), claim=1, slot=2))
+    assert [rest.claims[1].is_known(slot) for slot in range(5)] == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize("purpose", ["redeliver", "drop"])
+@pytest.mark.parametrize("is_known_first", [True, False])
+def test_a_slot_that_a_derived_entry_took_over_does_not_wait_whichever_is_seen_first(
+    purpose: str, is_known_first: bool
+) -> None:
+    windows = (entries.ClaimWindow(ranges=("a[1] 0..3",)), entries.ClaimWindow(ranges=("a[1] 3..7",)))
+    state = state_after(entries.Claim(**WRITTEN, request="x", reason="backfill", windows=windows))
+    sealed = entries.Slot(**_slot("a[1] 0..3"), claim=1, slot=0)
+    ending = derived(1, purpose, "a[1] 0..3", slot=0)
+    seen = fold_slot(fold(state, ending), sealed)
+    if is_known_first:
+        assert fold_slot(state, sealed).claims[1].unsettled == {0}
+        seen = fold(fold_slot(state, sealed), ending)
+    assert seen.claims[1].unsettled == frozenset()
+    assert list(seen.open) == [2]
+    assert committable(seen, A1) == [(7, 0)]
+
+
+def _slot(*texts: str) -> dict[str, Any]:
+    return {**WRITTEN, **sealed(*texts)}
 
 
 # ── coverage
@@ -222,7 +254,7 @@ LOG: list[entries.Entry] = [
     entries.Pin(**WRITTEN, topics=topic_starts({"b": {0: 3}})),
     entries.Skip(**WRITTEN, ranges=("a[0] 4..9",), reason="moved"),
     window("a[1] 7..9", "b[0] 3..4", parts=2),
-    entries.Claim(**WRITTEN, reason="again", windows=(entries.ClaimWindow(ranges=("a[0] 4..9",)),)),
+    entries.Claim(**WRITTEN, request="x", reason="again", windows=(entries.ClaimWindow(ranges=("a[0] 4..9",)),)),
 ]
 
 

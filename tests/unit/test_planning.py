@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import EndBelowPosition, OffsetsExpired, SluiceError, TopicRecreated
-from sluice.offsets import Bounds, OffsetRange, Partition
-from sluice.planning import Backlog, Plan, backlog_of, check_bounds, plan, remainder, share
+from sluice.offsets import Bounds, OffsetRange, Partition, remainder
+from sluice.planning import Backlog, Plan, backlog_of, check_bounds, plan, share
 
 caps = st.integers(1, 30)
 

@@ -1,0 +1,69 @@
+"""A claim and its slots: what is decided, and what of it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sluice.ledger.entries import Claim, Slot, VoidSlot, parse_ranges
+from sluice.offsets import OffsetRange, remainder
+
+Ranges = tuple[OffsetRange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenClaim:
+    """A claim of which something is not decided, or not settled.
+
+    A window whose read was cut short is sealed as far as it came; what is left of it is another slot, whose number is
+    higher by the number of the claim's windows. So whoever goes on finds the same slots.
+
+    Attributes:
+        undecided: by slot, what it is to take.
+        unsettled: sealed slots that wait for delivery, or for a person.
+        ended: slots that a derived entry took over.
+    """
+
+    entry: Claim
+    undecided: Mapping[int, Ranges]
+    unsettled: frozenset[int] = frozenset()
+    ended: frozenset[int] = field(default=frozenset())
+
+    @classmethod
+    def of(cls, entry: Claim) -> OpenClaim:
+        return cls(entry=entry, undecided={at: parse_ranges(item.ranges) for at, item in enumerate(entry.windows)})
+
+    @property
+    def is_over(self) -> bool:
+        return not self.undecided and not self.unsettled
+
+    def is_known(self, slot: int) -> bool:
+        """Whether a slot is decided, as far as this claim knows."""
+        windows = len(self.entry.windows)
+        return not any(other <= slot and other % windows == slot % windows for other in self.undecided)
+
+    @property
+    def in_hand(self) -> tuple[OffsetRange, ...]:
+        """What nobody else may claim."""
+        return tuple(item for ranges in self.undecided.values() for item in ranges)
+
+    def decided(self, slot: Slot | VoidSlot) -> OpenClaim:
+        """Return the claim with one more slot decided; one that is known already changes nothing."""
+        if slot.slot not in self.undecided:
+            return self
+        undecided = dict(self.undecided)
+        planned = undecided.pop(slot.slot)
+        if isinstance(slot, VoidSlot):
+            return replace(self, undecided=undecided)
+        if left := remainder(planned, [item.range for item in slot.ranges]):
+            undecided[slot.slot + len(self.entry.windows)] = left
+        waits = bool(slot.parts or slot.held) and slot.slot not in self.ended
+        unsettled = self.unsettled | {slot.slot} if waits else self.unsettled
+        return replace(self, undecided=undecided, unsettled=unsettled)
+
+    def settled(self, slots: Iterable[int]) -> OpenClaim:
+        return replace(self, unsettled=self.unsettled - set(slots))
+
+    def ended_by_another(self, slot: int) -> OpenClaim:
+        """Return the claim where a derived entry has taken a slot over."""
+        return replace(self, unsettled=self.unsettled - {slot}, ended=self.ended | {slot})
