@@ -16,6 +16,7 @@ from typing import Protocol
 from sluice.errors import Held, LedgerMoved, SluiceError
 from sluice.importing.settling import Settled
 from sluice.ledger.entries import Sealed
+from sluice.ledger.names import EntryName
 from sluice.offsets import OffsetRange
 from sluice.planning import Plan
 from sluice.receipts import Receipt
@@ -60,9 +61,9 @@ class Verbs(Protocol):
 
     def plan(self) -> Planned: ...
     def stage(self, window: Ranges) -> Staged: ...
-    def deliver(self, number: int, part: int) -> Receipt: ...
-    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled: ...
-    def commit(self, settled: Sequence[int]) -> Committed: ...
+    def deliver(self, number: EntryName, part: int) -> Receipt: ...
+    def settle(self, numbers: Sequence[EntryName], *, patience: bool) -> Settled: ...
+    def commit(self, settled: Sequence[EntryName]) -> Committed: ...
     def record(self, report: RunReport) -> None: ...
 
 
@@ -129,7 +130,7 @@ class _Deliveries:
         self._verbs = verbs
         self._most = parallel_windows
         self._threads = ThreadPoolExecutor(parallel_windows, thread_name_prefix="deliver")
-        self._waiting: dict[Future[Receipt], int] = {}
+        self._waiting: dict[Future[Receipt], EntryName] = {}
 
     def __enter__(self) -> _Deliveries:
         return self
@@ -182,7 +183,7 @@ class _Deliveries:
         with suppress(SluiceError):
             self.settle(patience=False)
 
-    def _submit(self, number: int, part: int) -> None:
+    def _submit(self, number: EntryName, part: int) -> None:
         # A copy of the context goes along: whoever runs the verb finds there which run it belongs to.
         future = self._threads.submit(contextvars.copy_context().run, self._verbs.deliver, number, part)
         self._waiting[future] = number
@@ -198,5 +199,5 @@ class _Deliveries:
         if window.is_settled:
             self._commit([window.number])
 
-    def _commit(self, settled: Sequence[int]) -> None:
+    def _commit(self, settled: Sequence[EntryName]) -> None:
         self.report = self.report.with_commit(self._verbs.commit(settled))

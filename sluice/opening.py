@@ -90,7 +90,7 @@ def opened_tap(settings: Settings, connection: str, *, group: str, hash_key: boo
 
 
 class KafkaWindows:
-    """Kafka as a run needs it: one reader for all windows, made when the first is read, made anew after an error."""
+    """Kafka as a run needs it: one reader a thread, made when its first window is read, made anew after an error."""
 
     def __init__(self, source: KafkaSource, pipeline: Pipeline) -> None:
         limits = pipeline.limits
@@ -99,7 +99,7 @@ class KafkaWindows:
         self._limits = ReadLimits(
             max_records=limits.max_records, max_bytes=limits.max_bytes, max_seconds=limits.max_seconds
         )
-        self._reader: Reader | None = None
+        self._readers = threading.local()
         self.stop = threading.Event()
 
     def snapshot(self, topics: Sequence[str]) -> dict[Partition, Bounds]:
@@ -118,14 +118,15 @@ class KafkaWindows:
         self._source.commit(offsets)
 
     def read(self, ranges: Sequence[OffsetRange], epochs: Mapping[Partition, int]) -> list[ReadRange]:
-        if self._reader is None:
-            self._reader = self._source.reader(stop=self.stop)
+        reader: Reader | None = getattr(self._readers, "one", None)
+        if reader is None:
+            reader = self._readers.one = self._source.reader(stop=self.stop)
         try:
-            return self._reader.read(ranges, limits=self._limits, on_expired=self._on_expired, epochs=epochs)
+            return reader.read(ranges, limits=self._limits, on_expired=self._on_expired, epochs=epochs)
         except BaseException:
             # What it had read ahead is in doubt: a retry begins with a new consumer at the ledger's position.
-            self._reader.close()
-            self._reader = None
+            reader.close()
+            self._readers.one = None
             raise
 
 

@@ -18,6 +18,7 @@ from sluice.importing.side import ImportRun
 from sluice.ledger import Ledger, entries
 from sluice.ledger.deliveries import Deliveries, PartName
 from sluice.ledger.imports import Imports
+from sluice.ledger.names import EntryName
 from sluice.offsets import OffsetRange
 from sluice.pipeline import Pipeline
 from sluice.receipts import Receipt
@@ -42,6 +43,7 @@ class Outbound:
         self._deliverer = Deliverer(self.deliveries, rules, connections.clock, run_id, connections.pace)
         self._opened: tuple[Importing, Placing, Settling] | None = None
         self._lock = threading.Lock()
+        self._addressing = threading.Lock()
 
     @property
     def destination(self) -> entries.Destination:
@@ -71,10 +73,11 @@ class Outbound:
             self.importing.check()
 
     def address(self, entry_id: str, first: OffsetRange, file: Path, sha256: str) -> str:
-        """Return where the file of an entry will be; see `Placing.address`."""
-        return self.placing.address(entry_id, first, file, sha256)
+        """Return where the file of an entry will be; see `Placing.address`. One at a time, for it may make a job."""
+        with self._addressing:
+            return self.placing.address(entry_id, first, file, sha256)
 
-    def deliver(self, number: int, part: int) -> Receipt:
+    def deliver(self, number: EntryName, part: int) -> Receipt:
         """Deliver one part of a sealed entry from its staged file; see `Deliverer.deliver` for what is raised."""
         entry = self._ledger.sealed(number)
         if entry.staged is None or entry.held:
@@ -84,7 +87,7 @@ class Outbound:
             return self._place(name, entry, entry.staged)
         return self._send(name, entry, entry.staged)
 
-    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
+    def settle(self, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
         """Ask Arize what became of the placed files of some entries.
 
         Args:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sluice.errors import SluiceError
 from sluice.ledger.entries import LedgerRange, Sealed
+from sluice.ledger.names import EntryName, shown
 from sluice.offsets import Balance, OffsetRange, Partition, total
 from sluice.pipeline import ColumnType
 from sluice.receipts import Receipt
@@ -48,7 +49,7 @@ class WindowReport:
         unknown: fields of its events that the pipeline file does not know, where this run read it.
     """
 
-    number: int
+    number: EntryName
     entry: Sealed
     sealed_here: bool
     receipts: tuple[Receipt, ...] = ()
@@ -96,7 +97,7 @@ class WindowReport:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "entry": self.number,
+            "entry": shown(self.number),
             "status": self.status,
             "held": self.entry.held,
             "committed_at": self.committed_at or None,

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sluice.clock import timestamp
-from sluice.connections import Connections, RunOptions
+from sluice.connections import Connections, RunOptions, Source
 from sluice.errors import START_ANEW, Held, LedgerMoved, NothingToResolve, SluiceError, TopicRecreated
 from sluice.garbage import collecting_seldom
 from sluice.importing.settling import Settled
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
+from sluice.ledger.entries import Sealed
 from sluice.ledger.log import held_error
+from sluice.ledger.names import EntryName
 from sluice.mirror import Mirror
-from sluice.offsets import remainder
+from sluice.offsets import Partition, remainder
 from sluice.outbound import Outbound
 from sluice.outlook import Outlook, Standing
 from sluice.pipeline import LoadedPipeline
@@ -27,7 +29,7 @@ from sluice.sealing import Sealing
 from sluice.staging import Staging
 from sluice.steps import step
 from sluice.store import Store, probe
-from sluice.unfinished import reports_of, settle
+from sluice.unfinished import reports_of, settle, settle_slots
 
 
 class Run:
@@ -59,6 +61,10 @@ class Run:
     @property
     def store(self) -> Store:
         return self._connections.store
+
+    @property
+    def source(self) -> Source:
+        return self._connections.source
 
     @property
     def destination(self) -> entries.Destination:
@@ -134,7 +140,8 @@ class Run:
         # Delivered by a run that died before it could say so: this one says it. A group without any offset has expired,
         # which says nothing of what was told.
         offsets = {partition: at.offset for partition, at in standing.committed.items()}
-        reports = reports_of(open_before, self.deliveries) if offsets else ()
+        sealed: dict[EntryName, Sealed] = {number: item.entry for number, item in open_before.items()}
+        reports = reports_of(sealed, self.deliveries) if offsets else ()
         untold = tuple(item for item in reports if item.is_settled and not item.is_committed(offsets))
         return self._planned_from(standing, (*untold, *unfinished))
 
@@ -162,7 +169,7 @@ class Run:
             return self._stage(window)
 
     def _stage(self, window: Ranges) -> Staged:
-        read = self._read(window)
+        read = self.read(window, self._epochs(window))
         entry = entries.Window(**self.sealing.entry_from(read))
         step("window.staged", ranges=entry.shown, balance=entry.balance.arithmetic())
         number = self._seal(entry)
@@ -182,15 +189,15 @@ class Run:
             self._taken -= 1
             raise
 
-    def deliver(self, number: int, part: int) -> Receipt:
+    def deliver(self, number: EntryName, part: int) -> Receipt:
         """Deliver one part of a sealed entry; see `Outbound.deliver` for what is raised."""
         return self.outbound.deliver(number, part)
 
-    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
+    def settle(self, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
         """Ask Arize what became of the placed files of some entries; see `Outbound.settle`."""
         return self.outbound.settle(numbers, patience=patience)
 
-    def commit(self, settled: Sequence[int]) -> Committed:
+    def commit(self, settled: Sequence[EntryName]) -> Committed:
         """Note settled entries, drive the group to the end of what is contiguous and delivered, and return where it is.
 
         Raises:
@@ -233,7 +240,7 @@ class Run:
             raise NothingToResolve(f"The pipeline {self.pipeline.name} has no ledger yet", "Run it first")
         if write:
             self._get_ready_to_write()
-        self.ledger.refresh_slots()
+        self.learn_claims()
         self.unfinished()
 
     def _get_ready_to_write(self) -> None:
@@ -246,6 +253,12 @@ class Run:
             return ()
         return settle(self.ledger, self.deliveries)
 
+    def learn_claims(self) -> None:
+        """Learn what was decided of the slots of open claims, and which are delivered. Ingest needs none of it."""
+        if self.ledger.exists:
+            self.ledger.refresh_slots()
+            settle_slots(self.ledger, self.deliveries)
+
     def check_delivered(self) -> None:
         """Check that the group was not driven past what waits; see `Mirror.check_delivered`."""
         if self.ledger.exists:
@@ -256,9 +269,17 @@ class Run:
         self.ledger.refresh()
         self.unfinished()
 
-    def _read(self, window: Ranges) -> list[ReadRange]:
+    def _epochs(self, window: Ranges) -> dict[Partition, int]:
+        """The leader epochs of the last records before a window that starts where the ledger stands."""
         positions = {item.partition: self.ledger.state.position(item.partition) for item in window}
-        epochs = {item: at.leader_epoch for item, at in positions.items() if at.leader_epoch is not None}
+        return {item: at.leader_epoch for item, at in positions.items() if at.leader_epoch is not None}
+
+    def read(self, window: Ranges, epochs: Mapping[Partition, int]) -> list[ReadRange]:
+        """Read a window, cut where its limits end it, from the topics that the ledger knows.
+
+        Raises:
+            TopicRecreated: one is another topic by now.
+        """
         read = self._connections.source.read(window, epochs)
         ids = self._connections.source.topic_ids(sorted({item.partition.topic for item in window}))
         for topic, topic_id in ids.items():
@@ -274,7 +295,7 @@ class Run:
     def _held(self, number: int) -> Held | None:
         return held_error(self.ledger.state) if number in {item.number for item in self.ledger.state.held} else None
 
-    def _discard(self, number: int) -> None:
+    def _discard(self, number: EntryName) -> None:
         staged = self.ledger.sealed(number).staged
         if staged is not None:
             self.staging.discard(staged)

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sluice.ledger import Ledger, OpenEntry
+from sluice.ledger import Ledger
 from sluice.ledger.deliveries import Deliveries, End, PartName
+from sluice.ledger.entries import Sealed
+from sluice.ledger.names import EntryName, SlotName, in_order
 from sluice.receipts import Receipt
 from sluice.report import WindowReport
 
 
 def settle(ledger: Ledger, deliveries: Deliveries) -> tuple[WindowReport, ...]:
     """Settle the entries that turn out to be delivered, and return those that wait for it."""
-    reports = reports_of(ledger.state.open, deliveries)
+    reports = reports_of({number: item.entry for number, item in ledger.state.open.items()}, deliveries)
     ledger.settle([item.number for item in reports if item.is_settled])
     return tuple(item for item in reports if not item.is_settled and not item.entry.held)
 
 
-def reports_of(entries: Mapping[int, OpenEntry], deliveries: Deliveries) -> tuple[WindowReport, ...]:
-    """Describe sealed entries by what their deliveries show, in the order of their numbers."""
-    ends = deliveries.ends({number: item.entry.id for number, item in entries.items()})
-    return tuple(_report(item, ends[number]) for number, item in sorted(entries.items()))
+def settle_slots(ledger: Ledger, deliveries: Deliveries) -> None:
+    """Settle the slots of open claims that turn out to be delivered."""
+    names = (SlotName(number, slot) for number, claim in ledger.state.claims.items() for slot in claim.unsettled)
+    reports = reports_of({name: ledger.sealed(name) for name in names}, deliveries)
+    ledger.settle_slots(item.number for item in reports if item.is_settled and isinstance(item.number, SlotName))
 
 
-def _report(item: OpenEntry, ends: Mapping[int, End]) -> WindowReport:
+def reports_of(entries: Mapping[EntryName, Sealed], deliveries: Deliveries) -> tuple[WindowReport, ...]:
+    """Describe what is sealed by what its deliveries show, in the order of names."""
+    ends = deliveries.ends({name: entry.id for name, entry in entries.items()})
+    return tuple(_report(name, entries[name], ends[name]) for name in sorted(entries, key=in_order))
+
+
+def _report(name: EntryName, entry: Sealed, ends: Mapping[int, End]) -> WindowReport:
     receipts = (
-        Receipt.of(PartName.of(item.number, item.entry, part), end, item.entry.parts[part].rows, sent=False)
+        Receipt.of(PartName.of(name, entry, part), end, entry.parts[part].rows, sent=False)
         for part, end in sorted(ends.items())
     )
-    return WindowReport(number=item.number, entry=item.entry, sealed_here=False, receipts=tuple(receipts))
+    return WindowReport(number=name, entry=entry, sealed_here=False, receipts=tuple(receipts))

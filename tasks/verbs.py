@@ -15,6 +15,7 @@ from sluice.errors import LedgerMoved, SluiceError
 from sluice.importing.settling import Settled
 from sluice.ingest import Planned, Ranges, Staged
 from sluice.ledger.entries import parse_ranges
+from sluice.ledger.names import EntryName
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
 from sluice.run import Run
@@ -59,19 +60,19 @@ def stage_window(run_id: str, ranges: Sequence[str]) -> Staged:
 
 
 @task(**_PLAIN, task_run_name="deliver entry {entry} part {part}")
-def deliver_part(run_id: str, entry: int, part: int) -> Receipt:
+def deliver_part(run_id: str, entry: EntryName, part: int) -> Receipt:
     """Deliver a part. Prefect retries nothing here: only the library knows what became of a send."""
     return open_run(run_id).deliver(entry, part)
 
 
 @task(**_PLAIN, task_run_name="settle files")
-def settle_files(run_id: str, numbers: Sequence[int], *, patience: bool) -> Settled:
+def settle_files(run_id: str, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
     """Ask Arize what became of placed files."""
     return open_run(run_id).settle(numbers, patience=patience)
 
 
 @task(**_PLAIN, task_run_name="commit")
-def commit_group(run_id: str, settled: Sequence[int]) -> Committed:
+def commit_group(run_id: str, settled: Sequence[EntryName]) -> Committed:
     """Drive the consumer group to the end of what is contiguous and delivered."""
     return open_run(run_id).commit(settled)
 
@@ -97,13 +98,13 @@ class TaskVerbs:
     def stage(self, window: Ranges) -> Staged:
         return stage_window(self._run.run_id, [str(item) for item in window])
 
-    def deliver(self, number: int, part: int) -> Receipt:
+    def deliver(self, number: EntryName, part: int) -> Receipt:
         return deliver_part(self._run.run_id, number, part)
 
-    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
+    def settle(self, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
         return settle_files(self._run.run_id, list(numbers), patience=patience)
 
-    def commit(self, settled: Sequence[int]) -> Committed:
+    def commit(self, settled: Sequence[EntryName]) -> Committed:
         return commit_group(self._run.run_id, list(settled))
 
     def record(self, report: RunReport) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from sluice.ledger.codec import decode, decode_slot
 from sluice.ledger.deliveries import Intent, Outcome, outcome_of_word
-from sluice.ledger.entries import Derived, Entry, Genesis, Pin, Sealed, Skip, Slot, StagedFile, VoidSlot, Window
+from sluice.ledger.entries import Claim, Derived, Entry, Genesis, Pin, Sealed, Skip, Slot, StagedFile, VoidSlot, Window
 from sluice.ledger.keys import Keys
 from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import GroupOffset, OffsetRange, Partition
@@ -76,6 +76,29 @@ class Books:
             for one, other in pairwise(ranges):
                 assert one.stop == other.start, f"{one} is followed by {other}"
             assert ranges[-1].stop <= self._kafka.end(partition)
+
+    def check_slots(self) -> None:
+        """Each slot takes what its claim fixed, from where the one before left it; no offset is in two entries."""
+        taken = Counter[tuple[Partition, int]]()
+        for entry in self.entries:
+            taken.update(place for item in _moves(entry) if isinstance(entry, Window) for place in _offsets(item))
+        for name, slot in self.slots.items():
+            claim = self.entries[name.claim]
+            assert isinstance(claim, Claim)
+            if isinstance(slot, Slot):
+                fixed = claim.windows[name.slot % len(claim.windows)].ranges
+                mine = [place for item in slot.ranges for place in _offsets(item.range)]
+                assert set(mine) <= {place for text in fixed for place in _offsets(OffsetRange.parse(text))}
+                taken.update(mine)
+        assert max(taken.values(), default=1) == 1, "an offset is in two entries"
+
+    def check_nothing_is_missing(self) -> None:
+        """Whatever Kafka still has below where the ledger stands is in an entry."""
+        sealed = [entry for entry in self.sealed.values() if not isinstance(entry, Derived)]
+        taken = {place for entry in sealed for item in entry.ranges for place in _offsets(item.range)}
+        for partition, ranges in self.decided().items():
+            kept = range(self._kafka.earliest[partition], ranges[-1].stop)
+            assert {(partition, offset) for offset in kept} <= taken
 
     def check_held(self) -> None:
         """Nothing is sealed behind a held entry until a person ended it."""
@@ -249,6 +272,10 @@ class Books:
         named = {file.key for entry in self.sealed.values() for file in _files(entry)}
         kinds = ("staged/", "rejected/", "held/")
         return {key for key in self._store.objects if key.startswith(kinds)} - named
+
+
+def _offsets(item: OffsetRange) -> list[tuple[Partition, int]]:
+    return [(item.partition, offset) for offset in range(item.start, item.stop)]
 
 
 def _moves(entry: Entry) -> Iterator[OffsetRange]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from sluice.backfill.report import BackfillReport
+from sluice.backfill.request import Request
+from sluice.backfill.story import backfill
+from sluice.backfill.work import Backfill
 from sluice.connections import RunOptions
 from sluice.ingest import ingest
 from sluice.ledger.deliveries import Delivery, PartName
@@ -53,6 +58,24 @@ class Desk:
         self.arize.script.extend(says)
         run = self.open(file, options)
         report = ingest(run, run.report(), parallel_windows=1)
+        self.arize.script.clear()
+        return report
+
+    def backfill(
+        self,
+        *says: Said,
+        file: LoadedPipeline | None = None,
+        max_parallel: int = 1,
+        stop_at_failure: bool = True,
+        newest_first: bool = False,
+        **asked: Any,
+    ) -> BackfillReport:
+        """Run a backfill once, Arize answering its sends so."""
+        self.arize.script.extend(says)
+        run = self.open(file)
+        verbs = Backfill(run, Request(**asked), reason="asked", newest_first=newest_first)
+        empty = BackfillReport(run=run.report())
+        report = backfill(verbs, empty, max_parallel=max_parallel, stop_at_failure=stop_at_failure)
         self.arize.script.clear()
         return report
 

@@ -33,6 +33,16 @@ def missing(covered: Coverage, wanted: OffsetRange) -> tuple[OffsetRange, ...]:
     return tuple(found)
 
 
+def present(covered: Coverage, wanted: OffsetRange) -> tuple[OffsetRange, ...]:
+    """Return what of `wanted` is covered, in order."""
+    found = (
+        OffsetRange(wanted.partition, max(start, wanted.start), min(stop, wanted.stop))
+        for start, stop in covered.get(wanted.partition, ())
+        if start < wanted.stop and stop > wanted.start and start < stop
+    )
+    return tuple(found)
+
+
 def _merged(parts: Iterable[tuple[int, int]]) -> Intervals:
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(parts):

@@ -64,7 +64,7 @@ class Ledger:
         for number, entry in self._tail():
             self._take(number, entry)
 
-    def settle(self, numbers: list[int]) -> None:
+    def settle(self, numbers: Iterable[EntryName]) -> None:
         """Note that these entries are settled, all their parts being accepted. Nothing is written."""
         self._state = self.state.settle(numbers)
 

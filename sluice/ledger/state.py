@@ -22,6 +22,7 @@ from sluice.ledger.entries import (
     Window,
     parse_ranges,
 )
+from sluice.ledger.names import EntryName
 from sluice.offsets import OffsetRange, Partition
 
 _ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
@@ -61,6 +62,7 @@ class LedgerState:
         open: entries not known to be settled, by number.
         claims: claims of which something is not known to be decided and settled, by number.
         covered: what is in an entry or a slot that is known, as merged ranges.
+        again: the claims that took offsets once more, by their request.
     """
 
     ledger_id: str
@@ -72,6 +74,7 @@ class LedgerState:
     open: Mapping[int, OpenEntry] = field(default_factory=dict)
     claims: Mapping[int, OpenClaim] = field(default_factory=dict)
     covered: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    again: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, genesis: Genesis) -> LedgerState:
@@ -109,7 +112,7 @@ class LedgerState:
             found |= {key: value for key, value in self.open[number].before.items() if key in found}
         return found
 
-    def settle(self, numbers: Iterable[int]) -> LedgerState:
+    def settle(self, numbers: Iterable[EntryName]) -> LedgerState:
         gone = set(numbers)
         return replace(self, open={number: item for number, item in self.open.items() if number not in gone})
 
@@ -141,7 +144,8 @@ def _after(state: LedgerState, entry: Entry, number: int) -> LedgerState:
         case Skip():
             return _with_skip(state, entry, number)
         case Claim():
-            return state.with_claim(number, OpenClaim.of(entry))
+            again = {**state.again, entry.request: number} if entry.again else state.again
+            return replace(state.with_claim(number, OpenClaim.of(entry)), again=again)
 
 
 def fold_slot(state: LedgerState, slot: Slot | VoidSlot) -> LedgerState:

@@ -26,6 +26,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from sluice.backfill.report import BackfillReport
+from sluice.backfill.request import Request
+from sluice.backfill.story import backfill
+from sluice.backfill.work import Backfill
 from sluice.errors import (
     DeliveryRefused,
     DestinationRefused,
@@ -36,6 +40,7 @@ from sluice.errors import (
     every_error,
 )
 from sluice.ingest import ingest
+from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import GroupOffset, Partition
 from sluice.realignment import realign_to_group, realign_to_ledger
 from sluice.report import RunReport
@@ -68,11 +73,14 @@ FILES = {
     "lax": pipeline_file(topics="a, b", share="100%"),
     "a0": pipeline_file(partitions="[0]"),
     "a1": pipeline_file(partitions="[1]"),
+    "late": pipeline_file(topics="a, b", start="latest"),
 }
+REQUESTS = {"backfill": Request(), "backfill of a0": Request(partitions=(A0,))}
 PLACES = [
     "put staged", "put ledger/flights/entries", "entries/000000000000.json done", "list ledger/flights/entries",
     "list ledger/flights/deliveries", "intent.json", "intent.json done", "send", "send done", "outcome.json",
-    "outcome.json done", "read", "commit", "commit done", "committed?", "wait",
+    "outcome.json done", "put ledger/flights/slots/", "slots/000000000001/00000000.json done", "read", "commit",
+    "commit done", "committed?", "wait",
 ]  # fmt: skip
 VALUES = [b"good 1", b"good 1", b"good 2", b"bad 1", None, MARKER]
 records = st.lists(st.sampled_from(VALUES), min_size=3, max_size=9)
@@ -83,7 +91,9 @@ outside = st.sampled_from([
     "records come", "records come", "time passes", "arize answers", "arize answers", "a write fails",
     "records expire", "reads are cut", "the group is lost", "the group is moved",
 ])  # fmt: skip
-works = st.sampled_from([*FILES, "both", "both", "sweep", "sweep", "redo"])
+works = st.sampled_from(
+    [*FILES, "both", "late", "sweep", "sweep", "redo", *REQUESTS, "backfill", "collecting", "cancel"]
+)
 Verdict = Literal["deliver", "redo", "drop"]
 small = st.integers(1, 4)
 places = st.sampled_from(PLACES)
@@ -97,6 +107,8 @@ def _one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sluice.ingest.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.ingest.wait", wait_for)
+        patch.setattr("sluice.backfill.story.ThreadPoolExecutor", Threads)
+        patch.setattr("sluice.backfill.story.wait", wait_for)
         patch.setattr("sluice.ledger.log.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.ledger.deliveries.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.windows.map_window", parts.map_simply)
@@ -105,8 +117,21 @@ def _one_thread() -> Iterator[None]:
 
 
 def resolve_all(run: Run, verdict: Verdict) -> list[int]:
-    run.prepare()
-    return [resolve_window(run, item.number, verdict, "tried") for item in run.ledger.state.held]
+    run.require_ledger()
+    slots = [SlotName(n, slot) for n, claim in run.ledger.state.claims.items() for slot in sorted(claim.unsettled)]
+    held: list[EntryName] = [item.number for item in run.ledger.state.held]
+    held += [name for name in slots if run.ledger.sealed(name).held]
+    return [resolve_window(run, name, verdict, "tried") for name in held]
+
+
+def backfilled(run: Run, request: Request, *, stops: bool) -> BackfillReport:
+    empty = BackfillReport(run=run.report())
+    return backfill(Backfill(run, request, reason="tried"), empty, max_parallel=2, stop_at_failure=stops)
+
+
+def cancelled(run: Run) -> int:
+    run.require_ledger()
+    return Backfill(run, Request(), reason="").cancel(list(run.ledger.state.claims))
 
 
 class Drains(RuleBasedStateMachine):
@@ -193,7 +218,7 @@ class Drains(RuleBasedStateMachine):
         number, part = self.books.unknown()[0]
 
         def work(run: Run) -> object:
-            run.prepare()
+            run.require_ledger()
             return resolve_delivery(run, number, part, verdict, "looked")
 
         self.go(self.start("both", work), place, 1, then)
@@ -239,6 +264,12 @@ class Drains(RuleBasedStateMachine):
                 return self.start("both", lambda run: sweep(self.store, run.ledger))
             case "redo" if self.books.held():
                 return self.start("mended", lambda run: resolve_all(run, "redo"))
+            case "cancel" if self.books.entries:
+                return self.start("both", cancelled)
+            case "backfill" | "backfill of a0":
+                return self.start("both", lambda run: backfilled(run, REQUESTS[work], stops=True))
+            case "collecting":
+                return self.start("both", lambda run: backfilled(run, Request(), stops=False))
             case _:
                 file = work if work in FILES else "both"
                 return self.start(file, lambda run: ingest(run, run.report(), parallel_windows=2))
@@ -287,6 +318,7 @@ class Drains(RuleBasedStateMachine):
         if seen != self.seen:
             self.seen = seen
             self.books.check_chain()
+            self.books.check_slots()
             self.books.check_held()
             self.books.check_deliveries()
             self.books.check_files()
@@ -299,18 +331,21 @@ class Drains(RuleBasedStateMachine):
                 continue
             if process.error is not None:
                 assert isinstance(process.error, tuple(self.expected)), repr(process.error)
-            elif isinstance(process.result, RunReport) and process.result.state == "failed":
-                said = process.result.message
-                assert any(f"#{anchor}." in said for anchor in anchors), said
+            report = None if process.error is not None else process.result
+            ended = report.run if isinstance(report, BackfillReport) else report
+            if isinstance(ended, RunReport) and ended.state == "failed":
+                assert any(f"#{anchor}." in ended.message for anchor in anchors), ended.message
 
     def teardown(self) -> None:
         try:
             self.bring_to_an_end()
             self.books.check_chain()
+            self.books.check_slots()
             self.books.check_balances()
             self.books.check_deliveries()
             self.books.check_files()
             self.books.check_all_is_delivered()
+            self.books.check_nothing_is_missing()
             self.check_nothing_is_left_to_plan()
             self.check_the_group_follows()
             self.check_what_is_left_after_a_sweep()
@@ -329,10 +364,22 @@ class Drains(RuleBasedStateMachine):
             self.world.now_s += 1000
             ended = self.run_to_the_end()
             self.nobody_fails_without_cause()
-            if isinstance(ended, RunReport) and ended.state == "done":
+            if isinstance(ended, RunReport) and ended.state == "done" and self.backfills_come_to_an_end():
                 return
             self.persons_say_their_word()
         raise AssertionError("it does not come to an end")
+
+    def backfills_come_to_an_end(self) -> bool:
+        """Run each backfill until nothing is left of it; an ingest brings what persons ended of their slots."""
+        for work in REQUESTS:
+            process = self.start_a(work)
+            process.finish()
+            self.nobody_fails_without_cause()
+            if process.error is not None or not isinstance(process.result, BackfillReport):
+                return False
+            if process.result.run.state != "done" or process.result.left:
+                return False
+        return not self.books.waiting() and not self.books.held()
 
     def persons_say_their_word(self) -> None:
         if not self.books.entries:

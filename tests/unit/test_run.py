@@ -18,6 +18,7 @@ from sluice.ingest import Planned, Ranges, Staged, ingest
 from sluice.ledger import Ledger
 from sluice.ledger.entries import Pin, Window
 from sluice.ledger.keys import Keys
+from sluice.ledger.names import EntryName
 from sluice.offsets import Bounds, GroupOffset, OffsetRange, Partition
 from sluice.planning import Plan
 from sluice.realignment import realign_to_ledger
@@ -457,7 +458,7 @@ class Waiting:
         self.staged += 1
         return Staged(number=self.staged, entry=window(str(window_[0])), left=(), held=None)
 
-    def deliver(self, number: int, part: int) -> Receipt:
+    def deliver(self, number: EntryName, part: int) -> Receipt:
         assert self._turns.acquire(timeout=20)
         return Receipt(entry=number, part=part, delivery=0, rows=1, sent=True)
 
@@ -467,12 +468,12 @@ class Waiting:
         self._turns.release()
         return futures_wait(*given, **how)
 
-    def settle(self, numbers: Sequence[int], *, patience: bool) -> Settled:
+    def settle(self, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
         raise NotImplementedError
 
-    def commit(self, settled: Sequence[int]) -> Committed:
+    def commit(self, settled: Sequence[EntryName]) -> Committed:
         self.delivered += len(settled)
-        return Committed(at="now", offsets={A0: max([0, *settled])})
+        return Committed(at="now", offsets={A0: max([0, *(number for number in settled if isinstance(number, int))])})
 
     def record(self, report: RunReport) -> None: ...
 

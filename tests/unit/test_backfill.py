@@ -1,0 +1,230 @@
+"""Backfill, run by run: it takes what the ledger misses, once, whoever starts it how often, and moves no group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sluice.backfill.report import BackfillReport
+from sluice.backfill.request import Request
+from sluice.backfill.work import Backfill
+from sluice.ledger import entries
+from sluice.ledger.names import SlotName
+from sluice.offsets import OffsetRange
+from sluice.resolution import resolve_delivery, resolve_window
+from tests import parts
+from tests.books import Books
+from tests.desk import A0, A1, Desk
+from tests.imports import file_of
+from tests.parts import BUSY, DROPS, REFUSES, TAKES_AND_DROPS, pipeline_file
+
+LATE = pipeline_file(start="latest")  # its ledger begins behind what is there
+GOOD = b"good 1"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """Ten records in a[0], three in a[1], and a ledger that begins behind them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sluice.windows.map_window", parts.map_simply)
+        desk = Desk(tmp_path)
+        desk.kafka.produce(A0, *[GOOD] * 10)
+        desk.kafka.produce(A1, *[GOOD] * 3)
+        desk.run(file=LATE)
+        yield desk
+
+
+def ranges(*texts: str) -> tuple[OffsetRange, ...]:
+    return tuple(map(OffsetRange.parse, texts))
+
+
+def slots(report: BackfillReport) -> list[tuple[str, str]]:
+    return [(str(item.number), item.entry.shown) for item in report.run.windows]
+
+
+def arrived(desk: Desk) -> list[tuple[str, int, int]]:
+    return sorted(place for _, places in desk.arrived for place in places)
+
+
+def books(desk: Desk) -> Books:
+    return Books(desk.store, desk.kafka, desk.arize)
+
+
+EVERY = [("a", 0, offset) for offset in range(10)] + [("a", 1, offset) for offset in range(3)]
+
+
+def test_what_is_missing_is_delivered_once_and_the_group_stays_where_it_is(desk: Desk) -> None:
+    group = dict(desk.kafka.group)
+    report = desk.backfill(file=LATE)
+    assert (report.run.state, report.left, report.claims) == ("done", 0, (1,))
+    assert [len(item.receipts) for item in report.run.windows] == [1] * 4
+    assert arrived(desk) == EVERY
+    assert desk.kafka.group == group
+    books(desk).check_balances()
+    books(desk).check_all_is_delivered()
+
+
+def test_a_second_start_finds_nothing_to_do(desk: Desk) -> None:
+    desk.backfill(file=LATE)
+    report = desk.backfill(file=LATE)
+    assert (report.run.state, report.claims, report.run.windows) == ("done", (), ())
+    assert not desk.person(LATE).ledger.state.claims
+
+
+def test_ingest_neither_waits_for_a_backfill_nor_delivers_what_it_sealed(desk: Desk) -> None:
+    assert desk.backfill(REFUSES, file=LATE).run.state == "failed"
+    desk.kafka.produce(A0, GOOD)
+    report = desk.run(file=LATE)
+    assert (report.state, [item.number for item in report.windows]) == ("done", [2])
+    assert desk.kafka.group[A0].offset == 11
+    assert arrived(desk) == [("a", 0, 10)]
+
+
+def test_what_failed_stays_claimed_and_the_next_start_takes_it_up(desk: Desk) -> None:
+    report = desk.backfill(REFUSES, file=LATE)
+    assert (report.run.state, len(report.failed), len(report.run.windows)) == ("failed", 1, 0)
+    assert str(report.failed[0].name) == "1/0"
+    assert desk.backfill(offsets=ranges("a[0] 0..10"), file=LATE).claims == ()
+    again = desk.backfill(file=LATE)
+    assert (again.run.state, again.claims, again.left) == ("done", (1,), 0)
+    assert arrived(desk) == EVERY
+
+
+def test_a_failure_stops_the_backfill_or_is_collected(desk: Desk) -> None:
+    report = desk.backfill(REFUSES, file=LATE, stop_at_failure=False)
+    assert (report.run.state, len(report.failed), len(report.run.windows), report.left) == ("failed", 1, 3, 0)
+    assert desk.backfill(file=LATE).run.state == "done"
+    assert arrived(desk) == EVERY
+
+
+def test_a_window_that_is_cut_short_is_finished_by_other_slots(desk: Desk) -> None:
+    desk.kafka.most = 3
+    report = desk.backfill(file=LATE)
+    assert (report.run.state, report.left) == ("done", 0)
+    assert max(int(name.partition("/")[2]) for name, _ in slots(report)) >= 4
+    assert arrived(desk) == EVERY
+    books(desk).check_balances()
+
+
+@pytest.mark.parametrize(("newest_first", "firsts"), [(False, [0, 3, 6, 9]), (True, [9, 6, 3, 0])])
+def test_the_oldest_or_the_newest_windows_go_first(desk: Desk, newest_first: bool, firsts: list[int]) -> None:
+    report = desk.backfill(file=LATE, partitions=(A0,), newest_first=newest_first)
+    assert [item.entry.ranges[0].start for item in report.run.windows] == [0, 4, 8][:: -1 if newest_first else 1]
+    assert len(firsts) == 4
+
+
+def test_a_backfill_begins_the_ledger_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sluice.windows.map_window", parts.map_simply)
+        desk = Desk(tmp_path)
+        desk.kafka.produce(A0, *[GOOD] * 5)
+        assert desk.backfill(file=LATE).run.rows_accepted == 5
+        assert desk.kafka.group == {}
+        assert desk.run(file=LATE).windows == ()
+
+
+def test_a_plan_writes_nothing(desk: Desk) -> None:
+    before = dict(desk.store.objects)
+    plan = Backfill(desk.open(LATE), Request(), reason="").plan(write=False)
+    assert (plan.offsets, len(plan.windows), plan.claims) == (13, 4, ())
+    assert desk.store.objects == before
+
+
+def test_what_kafka_deleted_is_left_out_unless_it_was_named_and_is_to_be_counted(desk: Desk) -> None:
+    desk.kafka.earliest[A0] = 6
+    plan = Backfill(desk.open(LATE), Request(), reason="").plan(write=False)
+    assert {why: list(map(str, items)) for why, items in plan.apportioned.left_out.items()} == {"gone": ["a[0] 0..6"]}
+    refused = desk.backfill(file=pipeline_file(start="latest", on_expired="fail"), offsets=ranges("a[0] 0..10"))
+    assert (refused.run.error, "offset 6 of a[0]" in refused.run.message) == ("OffsetsExpired", True)
+    report = desk.backfill(file=LATE, offsets=ranges("a[0] 0..10"))
+    assert (report.run.state, report.run.balance.expired, report.run.balance.staged) == ("done", 6, 4)
+    books(desk).check_balances()
+
+
+# ── again
+
+
+def test_what_is_in_the_ledger_is_taken_again_only_with_a_reason_and_once_for_each(desk: Desk) -> None:
+    desk.backfill(file=LATE)
+    assert desk.backfill(file=LATE, offsets=ranges("a[1] 0..3")).claims == ()
+    again = desk.backfill(file=LATE, offsets=ranges("a[1] 0..3"), again="the first went to a wrong model")
+    assert (again.run.state, again.run.rows_accepted) == ("done", 3)
+    twice = desk.backfill(file=LATE, offsets=ranges("a[1] 0..3"), again="the first went to a wrong model")
+    assert (twice.run.state, twice.claims) == ("done", ())
+    assert desk.backfill(file=LATE, offsets=ranges("a[1] 0..3"), again="once more").run.rows_accepted == 3
+    assert len(arrived(desk)) == 13 + 6
+
+
+def test_a_checkpoint_remembers_what_was_taken_again(desk: Desk) -> None:
+    desk.backfill(file=LATE)
+    desk.backfill(file=LATE, again="once more")
+    desk.person(LATE).ledger.write_checkpoint()
+    assert desk.backfill(file=LATE, again="once more").claims == ()
+
+
+# ── a person's words
+
+
+def test_a_cancelled_backfill_frees_what_nobody_sealed_and_delivers_the_rest(desk: Desk) -> None:
+    desk.backfill(REFUSES, file=LATE)
+    run = desk.open(LATE)
+    run.prepare()
+    assert Backfill(run, Request(), reason="").cancel([1]) == 3
+    assert run.ledger.state.claims[1].unsettled == {0}
+    report = desk.backfill(file=LATE)
+    assert report.claims == (1, 2)
+    assert arrived(desk) == EVERY
+    books(desk).check_all_is_delivered()
+
+
+def test_a_held_slot_holds_up_no_ingest_and_is_ended_as_any_other(desk: Desk) -> None:
+    desk.kafka.logs[A0][:4] = [b"bad 1"] * 4
+    report = desk.backfill(file=LATE, offsets=ranges("a[0] 0..4"))
+    assert (report.run.state, report.run.error) == ("held", "WindowHeld")
+    assert "--entry 1/0" in report.run.message
+    desk.kafka.produce(A1, GOOD)
+    assert desk.run(file=LATE).state == "done"
+    ended = resolve_window(desk.person(LATE), SlotName(1, 0), "deliver", "looked")
+    assert not desk.person(LATE).ledger.state.claims
+    derived = desk.person(LATE).ledger.entry(ended)
+    assert isinstance(derived, entries.Derived)
+    assert (derived.origin, derived.slot) == (1, 0)
+    books(desk).check_balances()
+
+
+def test_a_send_of_a_slot_without_a_known_outcome_waits_for_a_word_and_is_named(desk: Desk) -> None:
+    hold = pipeline_file(start="latest", on_ambiguous="hold")
+    report = desk.backfill(TAKES_AND_DROPS, file=hold, offsets=ranges("a[0] 0..4"))
+    assert report.run.error == "DeliveryHeld"
+    assert "--entry 1/0 --part 0" in report.run.message
+    resolve_delivery(desk.person(hold), SlotName(1, 0), 0, "delivered", "looked")
+    assert desk.backfill(file=hold, offsets=ranges("a[0] 0..4")).run.state == "done"
+    assert len(desk.arrived) == 1
+    assert desk.backfill(DROPS, file=LATE, offsets=ranges("a[0] 4..8")).run.state == "done"
+    doubt = desk.person(LATE).deliveries.doubts()[0]
+    assert (doubt.entry, doubt.slot, doubt.name) == (2, 0, SlotName(2, 0))
+
+
+# ── the import path
+
+FILES = pipeline_file(start="latest", path="object_store")
+
+
+def test_each_slot_is_one_file_and_a_pending_one_is_settled_by_the_next_start(desk: Desk) -> None:
+    desk.imports.is_looking = False
+    report = desk.backfill(file=FILES, max_parallel=3)
+    assert (report.run.state, [item.status for item in report.run.windows]) == ("done", ["pending"] * 4)
+    desk.imports.is_looking = True
+    again = desk.backfill(file=FILES)
+    assert [item.is_settled for item in again.run.windows] == [True] * 4
+    assert not desk.person(FILES).ledger.state.claims
+    sealed = [file_of(entry) for entry in books(desk).sealed.values()]
+    assert sorted(key for _, key in desk.imports.imported) == sorted(sealed)
+    assert len(set(sealed)) == 4
+
+
+def test_busy_times_pass(desk: Desk) -> None:
+    assert desk.backfill(BUSY, BUSY, file=LATE).run.state == "done"
+    assert arrived(desk) == EVERY
