@@ -135,6 +135,14 @@ def resolve(options: argparse.Namespace) -> Printed:
     return _EXIT_CODES[found["state"]], found, text
 
 
+def backfill(options: argparse.Namespace) -> Printed:
+    """Show what a backfill of historical offsets would take; with --run, take it; with --cancel, let go of a claim."""
+    from flows.cli_backfill import backfill_text, backfilled
+
+    found = backfilled(options)
+    return found.get("exit_code", 0), found, backfill_text(found)
+
+
 def import_job(options: argparse.Namespace) -> Printed:
     """Show the import job that reads the pipeline's files; with --apply, --made or --next, change what is so."""
     from flows.cli_import_job import import_job_text, looked_at
@@ -163,5 +171,5 @@ def realign(options: argparse.Namespace) -> Printed:
 
 COMMANDS = {
     command.__name__.replace("_", "-"): command
-    for command in (draft, check, preview, plan, run, status, rejected, resolve, import_job, realign, sweep)
+    for command in (draft, check, preview, plan, run, backfill, status, rejected, resolve, import_job, realign, sweep)
 }

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.offsets import OffsetRange, Partition
+
 if TYPE_CHECKING:
     from sluice.ledger.names import EntryName
 
@@ -107,6 +109,39 @@ def _side(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", help="needed with --to group: kept in the ledger for ever; no personal data")
 
 
+def _backfill(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what", "a range of time, or offsets, or whatever the ledger misses")
+    what.add_argument("--since", type=_moment, help="records from this moment on, such as 2026-01-31T00:00Z")
+    what.add_argument("--until", type=_moment, help="records from before this moment")
+    what.add_argument("--offsets", type=_range, action="append", metavar="RANGE", help="such as 'flights[0] 0..5000'")
+    what.add_argument("--partition", type=_partition, action="append", help="only this one, such as 'flights[0]'")
+    what.add_argument("--again", metavar="WHY", help="take what is in the ledger already once more, and why")
+    to = parser.add_argument_group("where to")
+    to.add_argument("--model", help="another model than the pipeline file's")
+    to.add_argument("--version", help="this version of the model, for all rows")
+    how = parser.add_argument_group("how")
+    how.add_argument("--newest-first", action="store_true", help="the newest windows first")
+    how.add_argument("--max-parallel", type=_positive, default=2, help="windows at once: 2 if left out")
+    how.add_argument("--collect", action="store_true", help="go on when a window fails or is held")
+    how.add_argument("--rows-per-second", type=float, help="rows that this run sends at most")
+    how.add_argument("--reason", help="needed with --run: kept in the ledger for ever; no personal data")
+    done = parser.add_mutually_exclusive_group()
+    done.add_argument("--run", action="store_true", help="do it; without, only show what it would take")
+    done.add_argument("--cancel", type=int, metavar="CLAIM", help="give up what nobody has sealed of a claim")
+    _no_prefect(parser)
+
+
+def _range(text: str) -> OffsetRange:
+    try:
+        return OffsetRange.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no range of offsets: such as flights[0] 0..5000") from None
+
+
+def _partition(text: str) -> Partition:
+    return _range(f"{text} 0..0").partition
+
+
 def _name(text: str) -> EntryName:
     from sluice.ledger.names import name_of  # here and not above: the ledger takes a while to import
 
@@ -146,6 +181,7 @@ _OPTIONS = {
     "import-job": [_job_changes],
     "plan": [_bounds],
     "run": [_bounds, _no_prefect],
+    "backfill": [_backfill],
     "rejected": [_entry],
     "resolve": [_entry, _verdict],
     "realign": [_side],

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,21 @@ _MOST_ROWS = 1_000_000
 
 def unpaced(rows: int) -> None:
     """Wait for nothing."""
+
+
+class OwnPace:
+    """A pace that the threads of one run keep together, each part waiting for those before it."""
+
+    def __init__(self, rows_per_second: float, clock: Clock) -> None:
+        self._rate = rows_per_second
+        self._clock = clock
+        self._paid_s = clock.elapsed_s()
+        self._lock = threading.Lock()
+
+    def __call__(self, rows: int) -> None:
+        with self._lock:
+            self._clock.wait(max(0.0, self._paid_s - self._clock.elapsed_s()))
+            self._paid_s = max(self._paid_s, self._clock.elapsed_s()) + rows / self._rate
 
 
 class MachinePace:

@@ -17,6 +17,7 @@ from sluice.importing.settling import Settled
 from sluice.ledger import LedgerState, entries
 from sluice.ledger.names import SlotName
 from sluice.outlook import Standing
+from sluice.pacing import Pace, unpaced
 from sluice.receipts import Receipt
 from sluice.run import Run
 from sluice.steps import step
@@ -30,14 +31,18 @@ class Backfill:
 
     Args:
         reason: why, in a person's words; kept in the ledger.
+        pace: of this backfill, beside the one that all runs of the space keep.
     """
 
-    def __init__(self, run: Run, request: Request, *, reason: str, newest_first: bool = False) -> None:
+    def __init__(
+        self, run: Run, request: Request, *, reason: str, newest_first: bool = False, pace: Pace = unpaced
+    ) -> None:
         request.check()
         self._run = run
         self._request = request
         self._reason = reason
         self._newest_first = newest_first
+        self._pace = pace
         self._mine: set[int] = set()
 
     def plan(self, *, write: bool) -> BackfillPlan:
@@ -143,6 +148,7 @@ class Backfill:
         return self._run.ledger.sealed(name)
 
     def deliver(self, name: SlotName, part: int) -> Receipt:
+        self._pace(self._run.ledger.sealed(name).parts[part].rows)
         return self._run.outbound.deliver(name, part)
 
     def settle(self, names: Sequence[SlotName], *, patience: bool) -> Settled:

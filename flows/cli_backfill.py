@@ -1,0 +1,129 @@
+"""The command `backfill`: what it would take; with --run it takes it, with --cancel it lets go of what is left."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from flows.cli_opening import has_prefect, loaded, settings
+from flows.cli_text import counted, table, window_text
+from sluice.errors import SluiceError, WrongUse
+
+if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answers in a quarter of a second
+    from collections.abc import Mapping
+
+    from sluice.backfill.request import Request
+
+_SHOWN = 20
+
+
+def backfilled(options: argparse.Namespace) -> dict[str, Any]:
+    """Plan, run or cancel a backfill, and return what is to be told of it."""
+    if options.cancel:
+        return _cancelled(options)
+    if not options.run:
+        return _planned(options)
+    if not options.reason:
+        raise WrongUse("A backfill is kept in the ledger, with its reason", "Add --reason")
+    return _run_with_prefect(options) if has_prefect() and not options.no_prefect else _run_bare(options)
+
+
+def backfill_text(found: Mapping[str, Any]) -> str:
+    if "voided" in found:
+        return f"{counted(found['voided'], 'window')} given up; what was sealed is delivered by the next start"
+    return _plan_text(found) if "left_out" in found else _report_text(found)
+
+
+def _planned(options: argparse.Namespace) -> dict[str, Any]:
+    from sluice.backfill.estimate import described
+    from sluice.backfill.work import Backfill
+    from sluice.opening import opened_run
+
+    request = _request(options)
+    with opened_run(_aimed(options, request), settings(), "cli") as run:
+        return described(run, Backfill(run, request, reason="", newest_first=options.newest_first).plan(write=False))
+
+
+def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
+    """Run by the library's own verbs: no server, no artifacts; the ledger is the same."""
+    from sluice.backfill.report import BackfillReport
+    from sluice.backfill.story import backfill
+    from sluice.backfill.work import Backfill
+    from sluice.clock import timestamp
+    from sluice.opening import opened_run
+    from sluice.report import RunReport
+
+    request, run_id = _request(options), f"cli-{uuid.uuid4().hex[:12]}"
+    report = BackfillReport(run=RunReport(pipeline=options.file, run_id=run_id, started_at=timestamp(time.time())))
+    try:
+        with opened_run(_aimed(options, request), settings(), run_id) as run:
+            verbs = Backfill(run, request, reason=options.reason, newest_first=options.newest_first)
+            empty = BackfillReport(run=run.report())
+            report = backfill(verbs, empty, max_parallel=options.max_parallel, stop_at_failure=not options.collect)
+    except SluiceError as error:
+        report = report.ended_by(error)
+    return report.as_dict()
+
+
+def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
+    raise NotImplementedError
+
+
+def _cancelled(options: argparse.Namespace) -> dict[str, Any]:
+    from sluice.backfill.work import Backfill
+    from sluice.opening import opened_run
+
+    request = _request(options)
+    with opened_run(_aimed(options, request), settings(), "cli") as run:
+        run.require_ledger()
+        voided = Backfill(run, request, reason="").cancel([options.cancel])
+    return {"state": "done", "pipeline": options.file, "claim": options.cancel, "voided": voided}
+
+
+def _aimed(options: argparse.Namespace, request: Request) -> Any:
+    from sluice.backfill.aim import aimed
+
+    return aimed(loaded(options), request, max_parallel=options.max_parallel)
+
+
+def _request(options: argparse.Namespace) -> Request:
+    from sluice.backfill.request import Request
+
+    return Request(
+        since=options.since,
+        until=options.until,
+        offsets=tuple(options.offsets or ()),
+        partitions=tuple(options.partition or ()),
+        again=options.again or "",
+        model=options.model,
+        version=options.version,
+    )
+
+
+def _plan_text(found: Mapping[str, Any]) -> str:
+    from sluice.backfill.claiming import REASONS
+
+    windows = found["windows"]
+    lines = [f"{counted(len(windows), 'window')}, {found['offsets']:,} offsets, for the model {found['model']}"]
+    lines += [f"goes on with claim {', '.join(map(str, found['claims']))}"] if found["claims"] else []
+    lines += [table(("window", "ranges"), list(enumerate(windows[:_SHOWN])))] if windows else []
+    lines += [f"and {len(windows) - _SHOWN:,} more; --json lists all"] if len(windows) > _SHOWN else []
+    for why, ranges in found["left_out"].items():
+        more = f" and {len(ranges) - _SHOWN:,} more" if len(ranges) > _SHOWN else ""
+        lines.append(f"left out, {REASONS[why]}: {', '.join(ranges[:_SHOWN])}{more}")
+    if found["counted_twice"]:
+        lines.append(f"Arize would count up to {found['counted_twice']:,} rows twice; not with --model or --version")
+    told = [f"{found[name]:,} {name}" for name in ("bytes", "seconds") if found[name] is not None]
+    told.append(f"{found['peak_memory_mib']:,} MiB of memory at most")
+    lines.append(f"Estimated: {', '.join(told)}")
+    return "\n".join([*lines, "Nothing was read or written. To do it: --run --reason …"])
+
+
+def _report_text(found: Mapping[str, Any]) -> str:
+    lines = [f"{found['pipeline']}: {found['state']}, {counted(len(found['windows']), 'window')} in hand"]
+    lines += [window_text(window) for window in found["windows"]]
+    lines += [f"failed: {item['slot']} ({item['ranges']}): {item['error']}" for item in found["failed"]]
+    lines += [f"{found['offsets_left']:,} offsets are claimed and not sealed"] if found["offsets_left"] else []
+    return "\n".join(lines + list(found["notes"]))
