@@ -1,4 +1,4 @@
-"""What a run leaves in Prefect for people: the plan before it reads, the ledger page behind it, and its name.
+"""What a run leaves in Prefect for people: the plan before it reads, ledger page and offset chart behind it, its name.
 
 A journal, not the truth: an artifact that cannot be written, or an API that is gone, is logged and nothing else.
 """
@@ -8,18 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import get_client
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
-from prefect.settings import PREFECT_UI_URL
 
 from sluice.ingest import Planned
 from sluice.ledger.entries import LedgerRange, StagedFile
+from sluice.offset_map import offset_maps
 from sluice.planning import Backlog
 from sluice.receipts import Receipt
 from sluice.report import RunReport, WindowReport, summary
 from sluice.run import Run
+from tasks.links import artifact_link
 from tasks.never_failing import never_failing
+from tasks.offset_chart import headline, offset_chart
 
 
 @never_failing
@@ -50,6 +52,18 @@ def publish_report(run: Run, report: RunReport) -> None:
 
 
 @never_failing
+def publish_map(run: Run, report: RunReport) -> None:
+    """Publish where every offset of the pipeline's partitions stands now, if the run had anything to do."""
+    if not report.windows:
+        return
+    standing = run.outlook.look(write=False)
+    maps = offset_maps(standing.state, standing.bounds, standing.partitions, backfilled={})
+    line = f"Offsets of {report.pipeline}: {headline(maps)}"
+    key = f"map-{_slug(run)}"
+    _tell(line, create_markdown_artifact(key=key, markdown=offset_chart(maps), description=line))
+
+
+@never_failing
 def name_run(report: RunReport) -> None:
     """Name the run by what it did."""
     name = summary(report.pipeline, report.taken, report.rows_accepted, report.state)
@@ -65,8 +79,12 @@ def _slug(run: Run) -> str:
 
 
 def _publish(key: str, rows: list[dict[str, Any]], line: str, *notes: str) -> None:
-    artifact = create_table_artifact(key=key, table=rows, description="\n".join([line, *notes]))
-    get_run_logger().info("%s: %s/v2/artifacts/artifact/%s", line, (PREFECT_UI_URL.value() or "").rstrip("/"), artifact)
+    _tell(line, create_table_artifact(key=key, table=rows, description="\n".join([line, *notes])))
+
+
+def _tell(line: str, artifact: object) -> None:
+    """Log the way to an artifact: no menu of Prefect's leads there."""
+    get_run_logger().info("%s: %s", line, artifact_link(artifact) or f"artifact {artifact}")
 
 
 def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sluice.ledger.names import EntryName
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport
 from sluice.run import Run
-from tasks.artifacts import name_run, publish_plan, publish_report
+from tasks.artifacts import name_run, publish_map, publish_plan, publish_report
 from tasks.open_runs import open_run
 
 _PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
@@ -83,6 +83,7 @@ def record_run(run_id: str, report: RunReport) -> None:
     run = open_run(run_id)
     run.record(report)
     publish_report(run, report)
+    publish_map(run, report)
     name_run(report)
 
 

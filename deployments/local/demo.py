@@ -134,7 +134,7 @@ class Demo:
         for run_id, name in named.items():
             if name.startswith((f"{PIPELINE} ", f"{IMPORTED} ")):
                 self._say.row(f"run       {ui}/v2/runs/flow-run/{run_id}   {name}")
-        for artifact in self._api.artifacts(sort="CREATED_DESC", limit=4):
+        for artifact in self._api.artifacts(sort="CREATED_DESC", limit=6):
             line, *_ = artifact["description"].splitlines()  # behind it may come what a page has room for
             self._say.row(f"artifact  {ui}/v2/artifacts/artifact/{artifact['id']}   {line}")
         self._say.row(f"arrived   {self._stack.arize.url}")

@@ -35,7 +35,7 @@ class Deployed:
         return self.ended(self.trigger())
 
     def artifacts(self, kind: str) -> list[dict[str, Any]]:
-        """The artifacts of this pipeline, oldest first: `plan` or `offsets`."""
+        """The artifacts of this pipeline, oldest first: `plan`, `offsets` or `map`."""
         found = self.api.artifacts(sort="CREATED_DESC", limit=200)
         return [item for item in reversed(found) if item["key"].startswith(f"{kind}-{self.name}-")]
 

@@ -6,15 +6,18 @@ import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Failed
 
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.processes import wait_until
 from sluice.errors import LedgerMoved, SourceUnavailable, StoreUnavailable, TopicRecreated
+from tasks.links import run_form_link
 from tasks.verbs import commit_group, deliver_part, plan_run, record_run, stage_window
 from tests.end_to_end.deployed import Deployed
 from tests.end_to_end.events import CANARY, Written, append, event, everything, topic
@@ -47,7 +50,19 @@ def test_the_form_explains_every_field(server: PrefectServer) -> None:
     assert schema["required"] == ["pipeline"]
 
 
-def test_a_run_delivers_names_itself_and_leaves_plan_and_ledger(deploy: Callable[..., Deployed], kafka: Kafka) -> None:
+def test_a_link_fills_the_form_in_and_keeps_what_the_deployment_sets(server: PrefectServer) -> None:
+    deployment = PrefectApi(server.api_url).deployment("ingest/flights")
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        link = run_form_link("ingest/flights", {"max_windows": 3})
+        assert run_form_link("ingest/no-such-one", {}) is None
+    address, _, query = str(link).partition("?")
+    assert address == f"{server.ui_url}/v2/deployments/deployment/{deployment['id']}/run"
+    assert json.loads(parse_qs(query)["parameters"][0]) == {"pipeline": "flights", "max_windows": 3}
+
+
+def test_a_run_delivers_names_itself_and_leaves_plan_ledger_and_map(
+    deploy: Callable[..., Deployed], kafka: Kafka
+) -> None:
     written = everything(topic(kafka.bootstrap_servers))
     flow = deploy(written.topic)
     run, again = flow.run(), flow.run()
@@ -57,6 +72,7 @@ def test_a_run_delivers_names_itself_and_leaves_plan_and_ledger(deploy: Callable
     assert (again["state_type"], again["name"]) == ("COMPLETED", f"{flow.name} nothing new → 0 rows")
     _check_plan(flow, written)
     _check_ledger_page(flow, written)
+    _check_map(flow, written)
     _check_log(flow, run["id"])
     flow.check_no_canary()
 
@@ -91,8 +107,20 @@ def _check_ledger_page(flow: Deployed, written: Written) -> None:
     assert sum(row["staged"] for row in rows) == len(written.good)
 
 
+def _check_map(flow: Deployed, written: Written) -> None:
+    """The second run had nothing to do, and drew nothing."""
+    (chart,) = flow.artifacts("map")
+    markdown = chart["data"]
+    assert markdown.startswith("![2 partitions: ")
+    assert "(data:image/svg+xml;base64," in markdown
+    assert [line for line in markdown.splitlines() if line.startswith("| ")][1:] == [
+        "| --: | --: | --: | --: |",
+        *(f"| {number} | 0 | {end} | {end} |" for number, end in written.ends.items()),
+    ]
+
+
 def _check_log(flow: Deployed, run_id: str) -> None:
-    """The steps are in the run's log, each with its range, and the links to its two artifacts."""
+    """The steps are in the run's log, each with its range, and the links to its three artifacts."""
 
     def lines() -> list[str]:
         found = flow.api.ask("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200})
@@ -106,7 +134,9 @@ def _check_log(flow: Deployed, run_id: str) -> None:
         line.split()[0] for line in told
     }
     assert [line for line in told if not re.search(r"\[\d\](:| \d+[.][.])\d+", line)] == []
-    assert len([line for line in lines() if "/v2/artifacts/artifact/" in line]) == 2
+    links = [line.rpartition(": ")[2] for line in lines() if "/artifacts/artifact/" in line]
+    assert len(links) == 3
+    assert all(link.startswith(f"{flow.server.ui_url}/v2/artifacts/artifact/") for link in links)
 
 
 def test_a_held_run_is_red_and_says_the_next_step(deploy: Callable[..., Deployed], kafka: Kafka) -> None:

@@ -1,0 +1,204 @@
+"""Draw offset maps for Prefect's pages: a picture, and the same in numbers below it. Pure: a map in, Markdown out.
+
+Of all that a Markdown artifact may hold, its pages draw only two things: Mermaid, whose charts know no offsets, and an
+image, which may be a data URI. Inline SVG, styles and colours are taken out. So the picture is an SVG in a data URI. It
+asks for the page's theme and paints its own background, so that its text can be read whichever answer it gets.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import groupby, repeat
+
+from sluice.offset_map import Kind, OffsetMap
+from sluice.offsets import OffsetRange
+
+# In the order in which they are painted: what a person must see comes last, over whatever is there.
+_WORDS: Mapping[Kind, str] = {
+    "ingested": "by ingest",
+    "backfilled": "by backfill",
+    "unread": "not read yet",
+    "gone": "gone from Kafka",
+    "waiting": "sealed, not delivered",
+    "missing": "missing",
+}
+_ORDER = {kind: number for number, kind in enumerate(_WORDS)}
+_TO_BE_SEEN: tuple[Kind, ...] = ("gone", "waiting", "missing")
+
+_EXPLAINED = (
+    "Each bar is one partition, from the lowest offset that is known to its end. A mark with a strip above it is only "
+    "a part of what lies there, drawn wider than it is."
+)
+
+_MOST_ROWS = 40
+_MOST_RANGES = 20
+_MOST_LETTERS = 70
+_CELLS = 308
+_CELL = 2
+_LEFT, _WIDTH, _BAR, _STRIP, _ROW, _HEADING, _LEGEND = 44, 672, 14, 5, 36, 28, 56
+
+# Colours that people tell apart who see no red or no green (Okabe and Ito), and a pattern each, for those who see none.
+_STYLE = """<style>
+.card{fill:#fff}.frame{fill:none;stroke:#6b7280}.ingested{fill:#0072b2}.backfilled{fill:#56b4e9}
+text{font:12px system-ui,sans-serif;fill:#1f2937}.small{font-size:10px;fill:#4b5563}.topic{font-weight:600}
+@media(prefers-color-scheme:dark){.card{fill:#18181b}text{fill:#f4f4f5}.small{fill:#c4c4cc}.frame{stroke:#a1a1aa}}
+</style>"""
+_PATTERNS = """<defs>
+<pattern id="unread" width="6" height="7" patternUnits="userSpaceOnUse">\
+<circle cx="3" cy="3.5" r=".9" fill="#8a8f98"/></pattern>
+<pattern id="gone" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#9ca3af"/>\
+<path d="M0 0l6 6M6 0l-6 6" stroke="#1f2937"/></pattern>
+<pattern id="waiting" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" fill="#f0e442"/>\
+<path d="M1 0v5" stroke="#1f2937"/></pattern>
+<pattern id="missing" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">\
+<rect width="6" height="6" fill="#fff"/><rect width="4" height="6" fill="#d55e00"/></pattern>
+</defs>"""
+_PATTERNED = ("unread", "gone", "waiting", "missing")
+
+
+def offset_chart(maps: Sequence[OffsetMap]) -> str:
+    """Return the Markdown of an artifact: a picture, what is missing as ranges, and all of it in numbers.
+
+    Args:
+        maps: in the order of partitions.
+    """
+    drawn = _drawn(maps)
+    parts = [f"![{headline(maps)}. The tables below say it in numbers.]({_data_uri(_picture(drawn))})", _EXPLAINED]
+    if len(drawn) < len(maps):
+        parts.append(f"{len(drawn)} of {len(maps)} partitions are drawn: those first in which something needs a look.")
+    missing = [item for found in maps for item in found.ranges("missing")]
+    if missing:
+        parts += ["**Missing**: in no entry of the ledger, and still on the broker", _listed(missing)]
+    counts = _counts(maps)
+    kinds = [kind for kind in _WORDS if counts[kind]]
+    for topic, partitions in groupby(maps, key=lambda item: item.partition.topic):
+        parts += [f"**Offsets of** `{topic}`", _table(list(partitions), kinds)]
+    return "\n\n".join(parts)
+
+
+def headline(maps: Sequence[OffsetMap]) -> str:
+    """Say in a line how many offsets of each kind there are; kinds without any are left out."""
+    counts = _counts(maps)
+    told = ", ".join(f"{counts[kind]:,} {word}" for kind, word in _WORDS.items() if counts[kind])
+    return f"{len(maps)} partition{'' if len(maps) == 1 else 's'}: {told or 'no offsets'}"
+
+
+def _counts(maps: Sequence[OffsetMap]) -> Counter[Kind]:
+    return sum((Counter(item.counts) for item in maps), Counter())
+
+
+def _drawn(maps: Sequence[OffsetMap]) -> list[OffsetMap]:
+    """As many as a picture holds: those first that have something to be seen."""
+    by_need = sorted(maps, key=lambda item: -sum(item.counts[kind] for kind in _TO_BE_SEEN))
+    return sorted(by_need[:_MOST_ROWS], key=lambda item: item.partition)
+
+
+# --- the numbers ---
+
+
+def _table(maps: Sequence[OffsetMap], kinds: Sequence[Kind]) -> str:
+    """One row a partition. A page has room for nine short columns: kinds that there are none of are left out."""
+    rows = [
+        ["partition", "from", *(_WORDS[kind] for kind in kinds), "to"],
+        ["--:"] * (len(kinds) + 3),
+        *([str(item.partition.number), str(item.start), *_numbers(item, kinds), str(item.stop)] for item in maps),
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _numbers(item: OffsetMap, kinds: Sequence[Kind]) -> list[str]:
+    counts = item.counts
+    return [f"{counts[kind]:,}" for kind in kinds]
+
+
+def _listed(ranges: Sequence[OffsetRange]) -> str:
+    """The biggest ranges, in the order of partitions and offsets."""
+    biggest = sorted(sorted(ranges, key=lambda item: -item.span)[:_MOST_RANGES])
+    lines = [f"- `{item}`: {item.span:,}" for item in biggest]
+    if len(ranges) > len(biggest):
+        lines.append(f"- and {len(ranges) - len(biggest):,} more, none of them bigger")
+    return "\n".join(lines)
+
+
+# --- the picture ---
+
+
+def _picture(maps: Sequence[OffsetMap]) -> str:
+    rows: list[str] = []
+    y = _LEGEND
+    for topic, partitions in groupby(maps, key=lambda item: item.partition.topic):
+        rows.append(f'<text class="topic" x="8" y="{y + 16}">{escape(_shortened(topic))}</text>')
+        y += _HEADING
+        for item in partitions:
+            rows.append(f'<g transform="translate({_LEFT} {y})">{_row(item)}</g>')
+            y += _ROW
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{y}" viewBox="0 0 {_WIDTH} {y}">'
+        f'{_STYLE}{_PATTERNS}<rect class="card" width="{_WIDTH}" height="{y}" rx="6"/>{_legend()}{"".join(rows)}</svg>'
+    )
+
+
+def _legend() -> str:
+    found = []
+    for number, (kind, word) in enumerate(_WORDS.items()):
+        x, y = 8 + number % 3 * 220, 10 + number // 3 * 22
+        swatch = f'<path {_paint(kind)} d="M0 0h24v{_BAR}h-24z"/><path class="frame" d="M0 0h24v{_BAR}h-24z"/>'
+        found.append(f'<g transform="translate({x} {y})">{swatch}<text x="32" y="11">{word}</text></g>')
+    return "".join(found)
+
+
+def _row(item: OffsetMap) -> str:
+    width = _CELLS * _CELL
+    return (
+        f'<text x="-36" y="11">{item.partition.number}</text>{_bar(item)}'
+        f'<path class="frame" d="M0 0h{width}v{_BAR}h-{width}z"/><text class="small" y="26">{item.start}</text>'
+        f'<text class="small" x="{width}" y="26" text-anchor="end">{item.stop}</text>'
+    )
+
+
+def _bar(item: OffsetMap) -> str:
+    """One path for each look: a rectangle for each run of cells that share it."""
+    paths: dict[tuple[Kind, int], list[str]] = {}
+    calm, marked = cells(item)
+    # Where something calm is in the same cell, a mark leaves a strip of it to be seen.
+    tops = [_STRIP if mark and below else 0 for mark, below in zip(marked, calm, strict=True)]
+    for looks in (zip(calm, repeat(0)), zip(marked, tops, strict=True)):
+        at = 0
+        for (kind, top), run in groupby(looks):
+            width = len(list(run)) * _CELL
+            if kind is not None:
+                paths.setdefault((kind, top), []).append(f"M{at} {top}h{width}V{_BAR}h-{width}z")
+            at += width
+    return "".join(f'<path {_paint(kind)} d="{"".join(drawn)}"/>' for (kind, _), drawn in paths.items())
+
+
+def cells(item: OffsetMap) -> tuple[list[Kind | None], list[Kind | None]]:
+    """Cut the bar of a partition into cells; return what is calm in each, and what a person must see in each.
+
+    However many stretches there are, the picture stays as small. A stretch takes one cell at least, one that must be
+    seen two, whatever else lies in them.
+    """
+    calm: list[Kind | None] = [None] * _CELLS
+    marked = calm.copy()
+    whole = item.stop - item.start
+    for found in sorted(item.stretches, key=lambda stretch: _ORDER[stretch.kind]):
+        shown, least = (marked, 2) if found.kind in _TO_BE_SEEN else (calm, 1)
+        first = min((found.start - item.start) * _CELLS // whole, _CELLS - least)
+        last = max(-((item.start - found.stop) * _CELLS // whole), first + least)
+        shown[first:last] = [found.kind] * (last - first)
+    return calm, marked
+
+
+def _paint(kind: Kind) -> str:
+    return f'fill="url(#{kind})"' if kind in _PATTERNED else f'class="{kind}"'
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
