@@ -1,6 +1,6 @@
 # `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, the demo or the benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check races fuzz smoke bench instructions lock clean
+.PHONY: help install demo up screenshots test check races fuzz smoke bench instructions lock clean
 
 PY := .venv/bin/python
 
@@ -12,6 +12,10 @@ demo: install ## one pass of everything on this machine: Kafka, S3, Prefect, an 
 
 up: install ## the same, left running, to be looked at and played with
 	@$(PY) -m deployments.local.up $(ARGS)
+
+screenshots: install ## pictures of the pages of Prefect that people see, after a small pass; needs a Chromium
+	@deployments/venv.sh add deployments/local/screenshots.lock
+	@$(PY) -m deployments.local.screenshots $(ARGS)
 
 # Three at a time, for most of them wait; a file stays whole, for its tests share what they start.
 test: check ## check, then the tests: unit, contract, end to end
@@ -50,5 +54,5 @@ lock: ## requirements.lock anew; UPGRADE=--upgrade takes the newest versions tha
 	@deployments/venv.sh lock $(UPGRADE)
 
 clean: ## remove what was made here, .venv included
-	rm -rf .venv .venv.lock benchmarks/.venv benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz build dist *.egg-info
+	rm -rf .venv .venv.lock benchmarks/.venv benchmarks/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz .screenshots build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

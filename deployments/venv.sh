@@ -36,6 +36,7 @@ lock() {
     echo uv | compile - -o deployments/installer.lock "$@"
     compile --extra local --extra dev --extra msk pyproject.toml -o requirements.lock "$@"
     of_extra fuzz | compile - -o tests/fuzz/requirements.lock "$@"
+    of_extra screenshots | compile - --constraints requirements.lock -o deployments/local/screenshots.lock "$@"
 }
 
 # No file but a wheel: what is only an aid is not worth a compiler.

@@ -1,0 +1,115 @@
+"""Pictures of the pages of Prefect that people see, after a small pass of the sample pipelines: `make screenshots`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.local.api import PrefectApi
+from deployments.local.browser import NoBrowserError, Page, chromium, running_camera
+from deployments.local.options import Teller
+from deployments.local.processes import unwinding_on_sigterm
+from deployments.local.stack import Stack, running_stack
+from tasks.links import artifact_link, run_form_link, run_link
+
+_INTO = Path(__file__).resolve().parents[2] / ".screenshots"
+_DEPARTURES = 60_000  # more than a window of the sample: something is left to be read
+_RUN_S = 120.0
+
+
+def forms(api: PrefectApi) -> Iterator[Page]:
+    """The run form of each deployment, filled in by a link."""
+    for deployment in api.ask("POST", "/deployments/filter", {}):
+        flow = api.ask("GET", f"/flows/{deployment['flow_id']}")["name"]
+        link = run_form_link(f"{flow}/{deployment['name']}", {})
+        yield from _page(f"form-{flow}-{deployment['name']}", link, shows="Parameters")
+
+
+def artifacts(api: PrefectApi) -> Iterator[Page]:
+    """The newest version of each artifact; charts in the dark, too."""
+    newest = {item["key"]: item for item in reversed(api.artifacts(sort="CREATED_DESC", limit=200))}
+    for key, item in newest.items():
+        name = key.rpartition("-")[0]  # the ledger's id is another one each time
+        shows = item["description"].splitlines()[0]
+        yield from _page(name, artifact_link(item["id"]), shows=shows)
+        if item["type"] == "markdown":
+            yield from _page(f"{name}-dark", artifact_link(item["id"]), shows=shows, dark=True)
+
+
+def runs(api: PrefectApi) -> Iterator[Page]:
+    """The newest run of each pipeline with its log, and the list of all."""
+    newest = {item["parameters"]["pipeline"]: item for item in reversed(_ended(api))}
+    for pipeline, item in newest.items():
+        yield from _page(f"run-{pipeline}", run_link(item["id"]), shows="window.sealed")
+    last = next(reversed(newest.values()))
+    yield from _page("runs", str(run_link(last["id"])).partition("/flow-run/")[0], shows=last["name"])
+
+
+# Who adds a page adds a line here, or a function.
+PAGES: tuple[Callable[[PrefectApi], Iterator[Page]], ...] = (forms, artifacts, runs)
+
+
+def main() -> int:
+    """Take the pictures and return the exit code: 0 if each page showed what it should."""
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("--into", type=Path, default=_INTO, help="the directory of the pictures")
+    into: Path = parser.parse_args().into
+    try:
+        chromium()  # before minutes are spent
+    except NoBrowserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    say = Teller()
+    with unwinding_on_sigterm(), ExitStack() as parts:
+        directory = Path(parts.enter_context(TemporaryDirectory(prefix="sluice-screenshots-")))
+        stack = parts.enter_context(running_stack(directory, departures=_DEPARTURES, say=say))
+        api = PrefectApi(stack.prefect.api_url)
+        _run_each(api, stack, say)
+        with temporary_settings({PREFECT_API_URL: api.url}):
+            pages = [page for find in PAGES for page in find(api)]
+        return _picture(pages, into, say)
+
+
+def _run_each(api: PrefectApi, stack: Stack, say: Callable[[str], None]) -> None:
+    """Run each deployment once, one window of it: a pipeline in the middle of its topic shows most."""
+    with stack.prefect.worker(stack.environment()):
+        for deployment in api.ask("POST", "/deployments/filter", {}):
+            api.schedule(deployment["id"], active=False)
+            api.clear_runs(deployment["id"])
+            run = api.wait_for(api.trigger(deployment["id"], {"max_windows": 1}), deadline_s=_RUN_S)
+            say(f"{run['state_name']}: {run['name']}")
+
+
+def _picture(pages: Sequence[Page], into: Path, say: Callable[[str], None]) -> int:
+    from playwright.sync_api import Error  # of an extra that only pictures need
+
+    failed = 0
+    with running_camera(into) as camera:
+        for page in pages:
+            try:
+                say(str(camera.take(page)))
+            except Error as error:
+                failed += 1
+                say(f"{page.name}: {page.address} does not show {page.shows!r}: {error.message.splitlines()[0]}")
+    return 1 if failed else 0
+
+
+def _ended(api: PrefectApi) -> list[dict[str, Any]]:
+    states = {"state": {"type": {"any_": ["COMPLETED", "FAILED"]}}}
+    return api.runs(sort="END_TIME_DESC", limit=50, flow_runs=states)
+
+
+def _page(name: str, address: str | None, *, shows: str, dark: bool = False) -> Iterator[Page]:
+    if address:
+        yield Page(name=name, address=address, shows=shows, dark=dark)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
