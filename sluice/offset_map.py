@@ -87,14 +87,17 @@ class OffsetMap:
 
 
 def offset_maps(
-    state: LedgerState, bounds: Mapping[Partition, Bounds], partitions: Iterable[Partition], backfilled: Coverage
+    state: LedgerState,
+    bounds: Mapping[Partition, Bounds],
+    partitions: Iterable[Partition],
+    slots: Iterable[entries.Sealed] = (),
 ) -> tuple[OffsetMap, ...]:
     """Map partitions as a ledger and one snapshot of the broker know them.
 
     Args:
-        backfilled: what of the ledger's coverage is in slots of claims.
+        slots: of claims, that wait for delivery.
     """
-    waiting = _waiting(state)
+    waiting = _waiting(state, slots)
     return tuple(
         map_of(
             Known(
@@ -104,7 +107,7 @@ def offset_maps(
                 earliest=bounds[partition].earliest,
                 end=bounds[partition].end,
                 covered=state.covered.get(partition, ()),
-                backfilled=backfilled.get(partition, ()),
+                backfilled=state.backfilled.get(partition, ()),
                 waiting=waiting.get(partition, ()),
             )
         )
@@ -148,7 +151,7 @@ def _joined(pieces: Sequence[tuple[Kind, int, int]]) -> tuple[Stretch, ...]:
     return tuple(joined)
 
 
-def _waiting(state: LedgerState) -> Coverage:
+def _waiting(state: LedgerState, slots: Iterable[entries.Sealed]) -> Coverage:
     opened = (item.entry for item in state.open.values())
-    first = (entry for entry in opened if isinstance(entry, entries.Window) or entry.purpose not in _ONCE_MORE)
-    return coverage.add({}, [item.range for entry in first for item in entry.ranges])
+    first = (entry for entry in opened if not isinstance(entry, entries.Derived) or entry.purpose not in _ONCE_MORE)
+    return coverage.add({}, [item.range for entry in (*first, *slots) for item in entry.ranges])

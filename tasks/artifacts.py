@@ -56,11 +56,12 @@ def publish_map(run: Run, report: RunReport) -> None:
     """Publish where every offset of the pipeline's partitions stands now, if the run had anything to do."""
     if not report.windows:
         return
+    run.learn_claims()
     standing = run.outlook.look(write=False)
-    maps = offset_maps(standing.state, standing.bounds, standing.partitions, backfilled={})
+    maps = offset_maps(standing.state, standing.bounds, standing.partitions, run.waiting_slots())
     line = f"Offsets of {report.pipeline}: {headline(maps)}"
     key = f"map-{_slug(run)}"
-    _tell(line, create_markdown_artifact(key=key, markdown=offset_chart(maps), description=line))
+    tell(line, create_markdown_artifact(key=key, markdown=offset_chart(maps), description=line))
 
 
 @never_failing
@@ -79,10 +80,10 @@ def _slug(run: Run) -> str:
 
 
 def _publish(key: str, rows: list[dict[str, Any]], line: str, *notes: str) -> None:
-    _tell(line, create_table_artifact(key=key, table=rows, description="\n".join([line, *notes])))
+    tell(line, create_table_artifact(key=key, table=rows, description="\n".join([line, *notes])))
 
 
-def _tell(line: str, artifact: object) -> None:
+def tell(line: str, artifact: object) -> None:
     """Log the way to an artifact: no menu of Prefect's leads there."""
     get_run_logger().info("%s: %s", line, artifact_link(artifact) or f"artifact {artifact}")
 

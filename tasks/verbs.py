@@ -22,7 +22,7 @@ from sluice.run import Run
 from tasks.artifacts import name_run, publish_map, publish_plan, publish_report
 from tasks.open_runs import open_run
 
-_PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
+PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
 
 
 def is_worth_a_retry(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -31,7 +31,7 @@ def is_worth_a_retry(task: Task[..., Any], run: TaskRun, state: State[Any]) -> b
     return isinstance(error, SluiceError) and error.transient and not isinstance(error, LedgerMoved)
 
 
-@task(**_PLAIN, task_run_name="plan")
+@task(**PLAIN, task_run_name="plan")
 def plan_run(run_id: str) -> Planned:
     """Check where everything stands, plan, and publish the plan before anything is read."""
     run = open_run(run_id)
@@ -47,7 +47,7 @@ def _stage_name() -> str:
 
 
 @task(
-    **_PLAIN,
+    **PLAIN,
     task_run_name=_stage_name,
     retries=3,
     retry_delay_seconds=exponential_backoff(2),
@@ -59,25 +59,25 @@ def stage_window(run_id: str, ranges: Sequence[str]) -> Staged:
     return open_run(run_id).stage(parse_ranges(ranges))
 
 
-@task(**_PLAIN, task_run_name="deliver entry {entry} part {part}")
+@task(**PLAIN, task_run_name="deliver entry {entry} part {part}")
 def deliver_part(run_id: str, entry: EntryName, part: int) -> Receipt:
     """Deliver a part. Prefect retries nothing here: only the library knows what became of a send."""
     return open_run(run_id).deliver(entry, part)
 
 
-@task(**_PLAIN, task_run_name="settle files")
+@task(**PLAIN, task_run_name="settle files")
 def settle_files(run_id: str, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
     """Ask Arize what became of placed files."""
     return open_run(run_id).settle(numbers, patience=patience)
 
 
-@task(**_PLAIN, task_run_name="commit")
+@task(**PLAIN, task_run_name="commit")
 def commit_group(run_id: str, settled: Sequence[EntryName]) -> Committed:
     """Drive the consumer group to the end of what is contiguous and delivered."""
     return open_run(run_id).commit(settled)
 
 
-@task(**_PLAIN, task_run_name="record")
+@task(**PLAIN, task_run_name="record")
 def record_run(run_id: str, report: RunReport) -> None:
     """Publish what the run did. Whatever fails here, the delivery stands."""
     run = open_run(run_id)

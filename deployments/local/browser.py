@@ -55,8 +55,8 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, [named] if named else _NAMES)), None)
     if found is None:
         raise NoBrowserError(
-            f"{named or 'Chromium'} is not there, or cannot be run: install Chromium (Debian: apt install chromium), or "
-            "name a program in SLUICE_CHROMIUM"
+            f"{named or 'Chromium'} is not there, or cannot be run: install Chromium (Debian: apt install chromium), "
+            "or name a program in SLUICE_CHROMIUM"
         )
     return found
 

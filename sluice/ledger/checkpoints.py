@@ -26,6 +26,7 @@ class Checkpoint(BaseModel):
         claims: for each open claim, the ranges of the slots that were not decided.
         unsettled: for each claim, the sealed slots that were not known to be settled.
         ended: for each claim, the slots that a derived entry took over.
+        backfilled: of what is covered, what is in slots of claims.
         again: the claims that took offsets once more, by their request.
     """
 
@@ -43,6 +44,7 @@ class Checkpoint(BaseModel):
     claims: dict[int, dict[int, ClaimWindow]]
     unsettled: dict[int, tuple[int, ...]] = {}
     ended: dict[int, tuple[int, ...]] = {}
+    backfilled: dict[PartitionText, tuple[tuple[int, int], ...]] = {}
     again: dict[str, int] = {}
     covered: dict[PartitionText, tuple[tuple[int, int], ...]]
 
@@ -67,6 +69,7 @@ def as_checkpoint(state: LedgerState) -> Checkpoint:
         unsettled={number: tuple(sorted(claim.unsettled)) for number, claim in state.claims.items()},
         ended={number: tuple(sorted(claim.ended)) for number, claim in state.claims.items()},
         covered={str(key): parts for key, parts in state.covered.items()},
+        backfilled={str(key): parts for key, parts in state.backfilled.items()},
         again=dict(state.again),
     )
 
@@ -83,6 +86,7 @@ def as_state(checkpoint: Checkpoint, entry: Callable[[int], Entry]) -> LedgerSta
         open={number: _open(number, entry(number), before) for number, before in checkpoint.open.items()},
         claims={number: _claim(number, entry(number), checkpoint) for number in checkpoint.claims},
         covered={_partition(key): parts for key, parts in checkpoint.covered.items()},
+        backfilled={_partition(key): parts for key, parts in checkpoint.backfilled.items()},
         again=checkpoint.again,
     )
 

@@ -62,6 +62,7 @@ class LedgerState:
         open: entries not known to be settled, by number.
         claims: claims of which something is not known to be decided and settled, by number.
         covered: what is in an entry or a slot that is known, as merged ranges.
+        backfilled: of those, what is in a slot of a claim.
         again: the claims that took offsets once more, by their request.
     """
 
@@ -74,6 +75,7 @@ class LedgerState:
     open: Mapping[int, OpenEntry] = field(default_factory=dict)
     claims: Mapping[int, OpenClaim] = field(default_factory=dict)
     covered: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    backfilled: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     again: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -156,7 +158,10 @@ def fold_slot(state: LedgerState, slot: Slot | VoidSlot) -> LedgerState:
     after = state.with_claim(slot.claim, claim.decided(slot))
     if isinstance(slot, VoidSlot):
         return after
-    return replace(after, covered=coverage.add(state.covered, [item.range for item in slot.ranges]))
+    ranges = [item.range for item in slot.ranges]
+    return replace(
+        after, covered=coverage.add(state.covered, ranges), backfilled=coverage.add(state.backfilled, ranges)
+    )
 
 
 def _pinned(state: LedgerState, topics: Iterable[TopicStart], number: int) -> LedgerState:

@@ -85,7 +85,9 @@ def bounds(partition: Partition, earliest: int, end: int) -> Bounds:
 
 def told(state: LedgerState, partition: Partition, earliest: int, end: int, *backfilled: OffsetRange) -> list[str]:
     (found,) = offset_maps(
-        state, {partition: bounds(partition, earliest, end)}, [partition], coverage.add({}, backfilled)
+        replace(state, backfilled=coverage.add({}, backfilled)),
+        {partition: bounds(partition, earliest, end)},
+        [partition],
     )
     return [f"{item.kind} {item.start}..{item.stop}" for item in found.stretches]
 

@@ -1,0 +1,151 @@
+"""Backfill: take historical offsets in many windows, several at once, on as many workers as there are."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.deployments import run_deployment
+from prefect.runtime import deployment, flow_run
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.ingest import final_state
+from sluice.backfill.aim import aimed
+from sluice.backfill.estimate import described
+from sluice.backfill.report import BackfillReport
+from sluice.backfill.request import Request
+from sluice.backfill.story import backfill as take
+from sluice.backfill.work import Backfill
+from sluice.checking import pipeline_called
+from sluice.clock import SystemClock, timestamp
+from sluice.errors import SluiceError, WrongUse
+from sluice.offsets import OffsetRange
+from sluice.opening import opened_run
+from sluice.pacing import OwnPace, unpaced
+from sluice.report import RunReport
+from sluice.settings import Settings
+from tasks.backfill_pages import publish_backfill_plan
+from tasks.backfill_verbs import BackfillVerbs
+from tasks.blocks import find_block
+from tasks.limits import slot_of
+from tasks.open_runs import registered
+from tasks.pace import shared_pace
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+@flow(name="backfill", flow_run_name="backfill {pipeline}", persist_result=False, retries=0)
+def backfill(
+    pipeline: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    offsets: list[str] | None = None,
+    partitions: list[str] | None = None,
+    dry_run: bool = True,
+    reason: str = "",
+    order: Literal["oldest first", "newest first"] = "oldest first",
+    on_failure: Literal["stop", "go on"] = "stop",
+    max_parallel: Positive = 2,
+    rows_per_second: Annotated[float, Field(gt=0)] | None = None,
+    again: str = "",
+    model: str | None = None,
+    version: str | None = None,
+    where: Literal["here", "work_pool"] = "here",
+    workers: Positive = 2,
+    cancel: int | None = None,
+) -> State[Any]:
+    """Take historical offsets of a pipeline's topics to Arize, without moving its consumer group.
+
+    With neither times nor offsets it takes whatever the ledger misses. A dry run shows what it would take, and has the
+    link that takes it. The same backfill started twice goes on, or helps.
+
+    Args:
+        pipeline: The pipeline's name: that of its file in `deployments/pipelines`.
+        since: Records from this moment on (Kafka's timestamp).
+        until: Records from before this moment.
+        offsets: Ranges such as `flights[0] 0..5000`, in place of times.
+        partitions: Only these, such as `flights[0]`; left out: all that the pipeline reads.
+        dry_run: Only show what it would take.
+        reason: Why, in your words; kept in the ledger for ever, so no personal data.
+        order: Which windows go first.
+        on_failure: Whether to begin other windows when one failed or is held.
+        max_parallel: Windows at once, in each process.
+        rows_per_second: Rows that each process sends at most; left out: as many as the space takes.
+        again: Why offsets that are in the ledger already are taken once more. Arize counts them twice, unless they go
+            to another model or version.
+        model: Another model than the pipeline file's.
+        version: This version of the model, for all rows.
+        where: `here`, or as runs of their own on the workers of the work pool.
+        workers: Runs on the work pool.
+        cancel: The number of a claim: give up what nobody has sealed of it.
+    """
+    given = dict(flow_run.parameters)
+    run_id = str(flow_run.id)
+    report = BackfillReport(run=RunReport(pipeline=pipeline, run_id=run_id, started_at=timestamp(time.time())))
+    # Prefect hands the lines of its extra loggers on, and leaves their level at the root's, which lets no step through.
+    logging.getLogger("sluice").setLevel(logging.INFO)
+    try:
+        request = Request(
+            since=since,
+            until=until,
+            offsets=_ranges(offsets or []),
+            partitions=tuple(item.partition for item in _ranges([f"{text} 0..0" for text in partitions or []])),
+            again=again,
+            model=model,
+            version=version,
+        )
+        if not (dry_run or cancel or reason):
+            raise WrongUse("A backfill is kept in the ledger, with its reason", "Give a reason")
+        settings = Settings.from_environment(os.environ, find_block)
+        loaded = aimed(pipeline_called(pipeline, settings), request, max_parallel=max_parallel)
+        pace = OwnPace(rows_per_second, SystemClock()) if rows_per_second else unpaced
+        with opened_run(loaded, settings, run_id, None, shared_pace) as run:
+            work = Backfill(run, request, reason=reason, newest_first=order == "newest first", pace=pace)
+            if cancel:
+                run.require_ledger()
+                return Completed(message=f"{work.cancel([cancel])} windows given up; the sealed ones stay")
+            if dry_run:
+                found = described(run, work.plan(write=False))
+                publish_backfill_plan(run, found, given)
+                return Completed(message=_would(found), data=found)
+            with registered(run, work), slot_of(run.destination.space):
+                verbs = BackfillVerbs(run, work, given)
+                if where == "work_pool" and verbs.claim():
+                    _send_out(given, workers)
+                empty = BackfillReport(run=run.report())
+                report = take(verbs, empty, max_parallel=max_parallel, stop_at_failure=on_failure == "stop")
+    except SluiceError as error:
+        report = report.ended_by(error)
+    return final_state(report.run)
+
+
+def _send_out(given: Mapping[str, Any], workers: int) -> None:
+    """Have runs of the same deployment help, and wait for them; what they leave is done here behind them."""
+    parameters = {**given, "where": "here", "dry_run": False}
+    name = f"backfill/{deployment.name or 'backfill'}"
+    with ThreadPoolExecutor(workers) as threads:
+        for number in range(workers):
+            context = contextvars.copy_context()
+            key = f"{flow_run.id}-{number}"
+            threads.submit(context.run, run_deployment, name, parameters=parameters, idempotency_key=key)
+
+
+def _ranges(texts: list[str]) -> tuple[OffsetRange, ...]:
+    try:
+        return tuple(OffsetRange.parse(text) for text in texts)
+    except ValueError as error:
+        raise WrongUse(str(error), "Write them as flights[0] 0..5000, and partitions as flights[0]") from None
+
+
+def _would(found: Mapping[str, Any]) -> str:
+    return f"Would take {found['offsets']:,} offsets in {len(found['windows'])} windows; nothing was read or written"

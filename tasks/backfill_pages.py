@@ -1,0 +1,134 @@
+"""What a backfill leaves in Prefect for people: its plan with the form that runs it, its progress, what failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment
+
+from sluice.backfill.claiming import REASONS, Why
+from sluice.backfill.report import BackfillReport
+from sluice.run import Run
+from tasks.artifacts import tell
+from tasks.links import run_form_link
+from tasks.never_failing import never_failing
+
+_SHOWN: Final = 50
+
+
+@never_failing
+def publish_backfill_plan(run: Run, found: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Publish what a backfill would do, with the form that does it, filled in."""
+    link = form_again({**parameters, "dry_run": False})
+    line = f"Backfill of {run.pipeline.name}: {len(found['windows'])} windows, {found['offsets']:,} offsets"
+    page = plan_page(found, link)
+    tell(line, create_markdown_artifact(key=f"backfill-plan-{run.pipeline.name}", markdown=page, description=line))
+    if link:
+        get_run_logger().info("To run it: %s", link)
+
+
+def plan_page(found: Mapping[str, Any], link: str | None) -> str:
+    """The plan in Markdown, for people."""
+    windows, left_out = found["windows"], found["left_out"]
+    lines = [f"# Backfill of {found['pipeline']}", ""]
+    lines += [f"**[Run it]({link})**: the form comes filled in, and starts when you submit it.", ""] if link else []
+    facts = [
+        ("windows", f"{len(windows):,}"),
+        ("offsets", f"{found['offsets']:,}"),
+        ("model", found["model"]),
+        ("rows that Arize would count twice, at most", f"{found['counted_twice']:,}"),
+        ("staged bytes, estimated", _number(found["bytes"])),
+        ("seconds, estimated", _number(found["seconds"])),
+        ("memory at most, MiB", f"{found['peak_memory_mib']:,}"),
+        ("goes on with claim", ", ".join(map(str, found["claims"])) or "none"),
+    ]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    if found["counted_twice"]:
+        lines += ["Another `model` or `version` makes counting twice harmless.", ""]
+    if left_out:
+        lines += ["## Left out", "", "| offsets | why | ranges |", "|---:|---|---|"]
+        lines += [_left_out_row(why, ranges) for why, ranges in left_out.items()] + [""]
+    if windows:
+        lines += ["## Windows", "", "| window | ranges |", "|---:|---|"]
+        lines += [f"| {at} | {ranges} |" for at, ranges in enumerate(windows[:_SHOWN])]
+        lines += [f"| | and {len(windows) - _SHOWN:,} more |"] if len(windows) > _SHOWN else []
+    return "\n".join(lines)
+
+
+@never_failing
+def publish_failed(run: Run, report: BackfillReport, parameters: Mapping[str, Any]) -> None:
+    """Publish what failed or is held, with the form that tries it again, filled in."""
+    rows: list[dict[str, Any]] = [item.as_dict() for item in report.failed]
+    rows += [
+        {"slot": str(item.number), "ranges": item.entry.shown, "error": "WindowHeld", "message": item.entry.held}
+        for item in report.held
+    ]
+    if not rows:
+        return
+    line = f"Failed or held, of the backfill of {run.pipeline.name}: {len(rows)}"
+    link = form_again(parameters)
+    told = f"{line}. [Run them again]({link}): what is delivered stays so." if link else line
+    key = f"backfill-failed-{run.pipeline.name}"
+    tell(line, create_table_artifact(key=key, table=rows, description=told))
+
+
+class Progress:
+    """A bar in the run's page: offsets done of those that this run found to do."""
+
+    def __init__(self, run: Run) -> None:
+        self._name = run.pipeline.name
+        self._id: UUID | None = None
+        self._whole = 0
+        self._began_s = 0.0
+
+    def begin(self, offsets: int) -> None:
+        """Show the bar, once; what a later look adds is added."""
+        self._whole += offsets
+        if self._id is None and offsets:
+            self._began_s = time.monotonic()
+            self._create()
+
+    @never_failing
+    def _create(self) -> None:
+        found = create_progress_artifact(0.0, key=f"backfill-progress-{self._name}", description="0 offsets done")
+        self._id = found if isinstance(found, UUID) else None
+
+    @never_failing
+    def update(self, report: BackfillReport) -> None:
+        if self._id is not None:
+            percent, words = progress_of(self._whole, report.left, time.monotonic() - self._began_s)
+            update_progress_artifact(self._id, percent, description=words)
+
+
+def progress_of(whole: int, left: int, seconds: float) -> tuple[float, str]:
+    """How far a backfill is: in percent, and in words."""
+    done = max(whole - left, 0)
+    rate = done / seconds if seconds > 0 else 0.0
+    words = f"{done:,} of {whole:,} offsets, {rate:,.0f} a second"
+    words += f", about {left / rate:,.0f} s left" if rate and left else ""
+    return (100.0 * done / whole if whole else 100.0), words
+
+
+def form_again(parameters: Mapping[str, Any]) -> str | None:
+    """The form of this deployment, filled in."""
+    return run_form_link(f"backfill/{deployment.name or 'backfill'}", parameters)
+
+
+def _left_out_row(why: Why, ranges: Sequence[str]) -> str:
+    shown = ", ".join(ranges[:_SHOWN]) + (f" and {len(ranges) - _SHOWN:,} more" if len(ranges) > _SHOWN else "")
+    spans = (text.rpartition(" ")[2].split("..") for text in ranges)
+    return f"| {sum(int(stop) - int(start) for start, stop in spans):,} | {REASONS[why]} | {shown} |"
+
+
+def _number(value: int | None) -> str:
+    return f"{value:,}" if value is not None else "not known"
