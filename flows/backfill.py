@@ -41,6 +41,7 @@ from tasks.open_runs import registered
 from tasks.pace import shared_pace
 
 Positive = Annotated[int, Field(ge=1)]
+_reports: list[RunReport] = []
 
 
 @flow(name="backfill", flow_run_name="backfill {pipeline}", persist_result=False, retries=0)
@@ -126,7 +127,13 @@ def backfill(
                 report = take(verbs, empty, max_parallel=max_parallel, stop_at_failure=on_failure == "stop")
     except SluiceError as error:
         report = report.ended_by(error)
-    return final_state(report.run)
+    _reports.append(report.run)
+    return final_state(report.run, report.as_dict())
+
+
+def last_report() -> RunReport | None:
+    """What the last backfill in this process did: for a caller whom Prefect, being gone, cannot tell."""
+    return _reports[-1] if _reports else None
 
 
 def _send_out(given: Mapping[str, Any], workers: int) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
-from flows.cli_opening import has_prefect, loaded, settings
+from flows.cli_opening import loaded, settings
+from flows.cli_prefect import empty_report, is_recorded, result_of
 from flows.cli_text import counted, table, window_text
 from sluice.errors import SluiceError, WrongUse
 
@@ -27,7 +26,7 @@ def backfilled(options: argparse.Namespace) -> dict[str, Any]:
         return _planned(options)
     if not options.reason:
         raise WrongUse("A backfill is kept in the ledger, with its reason", "Add --reason")
-    return _run_with_prefect(options) if has_prefect() and not options.no_prefect else _run_bare(options)
+    return _run_with_prefect(options) if is_recorded(options) else _run_bare(options)
 
 
 def backfill_text(found: Mapping[str, Any]) -> str:
@@ -51,24 +50,46 @@ def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
     from sluice.backfill.report import BackfillReport
     from sluice.backfill.story import backfill
     from sluice.backfill.work import Backfill
-    from sluice.clock import timestamp
+    from sluice.clock import SystemClock
     from sluice.opening import opened_run
-    from sluice.report import RunReport
+    from sluice.pacing import OwnPace, unpaced
 
-    request, run_id = _request(options), f"cli-{uuid.uuid4().hex[:12]}"
-    report = BackfillReport(run=RunReport(pipeline=options.file, run_id=run_id, started_at=timestamp(time.time())))
+    request, empty = _request(options), empty_report(options)
+    report = BackfillReport(run=empty)
+    pace = OwnPace(options.rows_per_second, SystemClock()) if options.rows_per_second else unpaced
     try:
-        with opened_run(_aimed(options, request), settings(), run_id) as run:
-            verbs = Backfill(run, request, reason=options.reason, newest_first=options.newest_first)
-            empty = BackfillReport(run=run.report())
-            report = backfill(verbs, empty, max_parallel=options.max_parallel, stop_at_failure=not options.collect)
+        with opened_run(_aimed(options, request), settings(), empty.run_id) as run:
+            work = Backfill(run, request, reason=options.reason, newest_first=options.newest_first, pace=pace)
+            report = BackfillReport(run=run.report())
+            report = backfill(work, report, max_parallel=options.max_parallel, stop_at_failure=not options.collect)
     except SluiceError as error:
         report = report.ended_by(error)
     return report.as_dict()
 
 
 def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
-    raise NotImplementedError
+    from flows import backfill as flow
+
+    def start() -> Any:
+        return flow.backfill(
+            options.file,
+            since=options.since,
+            until=options.until,
+            offsets=[str(item) for item in options.offsets or ()],
+            partitions=[str(item) for item in options.partition or ()],
+            dry_run=False,
+            reason=options.reason,
+            order="newest first" if options.newest_first else "oldest first",
+            on_failure="go on" if options.collect else "stop",
+            max_parallel=options.max_parallel,
+            rows_per_second=options.rows_per_second,
+            again=options.again or "",
+            model=options.model,
+            version=options.version,
+            return_state=True,
+        )
+
+    return result_of(start, flow.last_report, empty_report(options))
 
 
 def _cancelled(options: argparse.Namespace) -> dict[str, Any]:

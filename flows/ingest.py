@@ -74,15 +74,20 @@ def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
         return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
 
 
-def final_state(report: RunReport) -> State[Any]:
-    """The state that a run ends in: red where a person is needed, its message being the next step."""
+def final_state(report: RunReport, data: dict[str, Any] | None = None) -> State[Any]:
+    """The state that a run ends in: red where a person is needed, its message being the next step.
+
+    Args:
+        data: what it returns; the report's own dict if left out.
+    """
+    found = report.as_dict() if data is None else data
     match report.state:
         case "held":
-            return Failed(name="Held", message=report.message, data=report.as_dict())
+            return Failed(name="Held", message=report.message, data=found)
         case "failed":
-            return Failed(message=report.message, data=report.as_dict())
+            return Failed(message=report.message, data=found)
         case "done":
-            return Completed(message=_done(report), data=report.as_dict())
+            return Completed(message=_done(report), data=found)
 
 
 def _done(report: RunReport) -> str:

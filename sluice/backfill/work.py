@@ -44,6 +44,7 @@ class Backfill:
         self._newest_first = newest_first
         self._pace = pace
         self._mine: set[int] = set()
+        self._has_claimed_all = False
 
     def plan(self, *, write: bool) -> BackfillPlan:
         """See what a start would take now.
@@ -82,12 +83,14 @@ class Backfill:
     def claim(self) -> tuple[int, ...]:
         """Join the open claims of the same request, or claim what is free; nothing where nothing is left to take.
 
+        What a run has claimed it claims once: a person may have given it up meanwhile, and then it is free again.
+
         Raises:
             OffsetsExpired: Kafka has deleted some of the offsets, and the pipeline file says that this fails.
         """
         while True:
             plan = self.plan(write=True)
-            if plan.claims or not plan.windows:
+            if plan.claims or not plan.windows or self._has_claimed_all:
                 return plan.claims
             self._check_expired(plan)
             claim = claim_of(
@@ -98,6 +101,7 @@ class Backfill:
             except LedgerMoved:
                 continue  # another run was faster: is it the same backfill, or one that took some of this?
             self._mine.add(number)
+            self._has_claimed_all = len(plan.windows) < MOST_WINDOWS
             step("backfill.claimed", claim=number, windows=len(plan.windows), offsets=plan.offsets)
             return (number,)
 

@@ -168,7 +168,7 @@ class Bench:
 
     def start(self, verb: str, *arguments: str, drill: str = "", pause: str = "", **variables: str) -> Command:
         """Start a command. drill, pause: the step, such as `window.sealed:2`, that kills it, or at which it stops."""
-        flags = ["--no-prefect"] if verb == "run" else []
+        flags = ["--no-prefect"] if verb in ("run", "backfill") else []
         folder = self.directory / "printed" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         order = {

@@ -18,6 +18,7 @@ from sluice.store import Store
 from tests.end_to_end.events import CANARY, Written
 
 Where = tuple[str, int]
+Name = int | tuple[int, int]
 CLASSES = ("staged", "tombstones", "rejected", "filtered", "invisible", "expired")
 ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
 
@@ -44,16 +45,30 @@ class Books:
         return [json.loads(self.store.read(key) or b"") for key in keys]
 
     @cached_property
-    def sealed(self) -> dict[int, dict[str, Any]]:
-        return {number: item for number, item in enumerate(self.entries) if item["kind"] in ("window", "derived")}
+    def slots(self) -> dict[tuple[int, int], dict[str, Any]]:
+        """What is decided of the windows of claims: by claim and slot, sealed or void."""
+        prefix = f"ledger/{self.pipeline}/slots/"
+        found = {}
+        for key in self.store.keys(prefix):
+            claim, slot = key.removeprefix(prefix).removesuffix(".json").split("/")
+            found[int(claim), int(slot)] = json.loads(self.store.read(key) or b"")
+        return found
+
+    @cached_property
+    def sealed(self) -> dict[Name, dict[str, Any]]:
+        """Windows and derived entries by number, slots of claims by claim and slot."""
+        found: dict[Name, dict[str, Any]] = {
+            number: item for number, item in enumerate(self.entries) if item["kind"] in ("window", "derived")
+        }
+        return found | {name: item for name, item in self.slots.items() if item["kind"] == "slot"}
 
     @property
-    def ended(self) -> set[int]:
+    def ended(self) -> set[Name]:
         """The held entries that a person gave a word on."""
-        return {item["origin"] for item in self.sealed.values() if item.get("purpose") in ENDS_A_HELD_ENTRY}
+        return {_origin(item) for item in self.sealed.values() if item.get("purpose") in ENDS_A_HELD_ENTRY}
 
     @property
-    def held(self) -> list[int]:
+    def held(self) -> list[Name]:
         return [number for number, item in self.sealed.items() if item.get("held") and number not in self.ended]
 
     @cached_property
@@ -68,29 +83,31 @@ class Books:
                 at[where] = stop
         return at
 
-    def deliveries(self, entry: int, part: int) -> list[dict[str, Any]]:
+    def deliveries(self, entry: Name, part: int) -> list[dict[str, Any]]:
         """The tries to send a part, in order, each with what is known of it: intent, outcome, note."""
-        prefix = f"ledger/{self.pipeline}/deliveries/{entry:012}/{part:04}/"
+        folder = f"{entry:012}" if isinstance(entry, int) else f"{entry[0]:012}-{entry[1]:08}"
+        prefix = f"ledger/{self.pipeline}/deliveries/{folder}/{part:04}/"
         tries: dict[str, dict[str, Any]] = {}
         for key in self.store.keys(prefix):
             number, what, _ = key.removeprefix(prefix).split(".")
             tries.setdefault(number, {})[what] = json.loads(self.store.read(key) or b"")
         return [tries[number] for number in sorted(tries)]
 
-    def outcomes(self, entry: int, part: int) -> list[str]:
+    def outcomes(self, entry: Name, part: int) -> list[str]:
         """How each try ended, in order: accepted, refused, released, dropped, or unknown."""
         return [
             item["outcome"]["kind"] if "outcome" in item else SAID[item["intent"].get("word")]
             for item in self.deliveries(entry, part)
         ]
 
-    def every_outcome(self) -> dict[tuple[int, int], list[str]]:
+    def every_outcome(self) -> dict[tuple[Name, int], list[str]]:
         return {(number, part): self.outcomes(number, part) for number, part in self._parts()}
 
     def audit(self, written: Written | None = None) -> None:
         """Check the chain, every balance, and every staged file; and that no value of an event is in the ledger."""
         assert self.entries[0]["kind"] == "genesis"
         assert self.positions
+        self._audit_slots()
         for number, entry in self.sealed.items():
             self._audit_balance(entry, written)
             self._audit_files(number, entry)
@@ -107,10 +124,20 @@ class Books:
             by_person, rows = accepted[0]["by"] == "person", accepted[0].get("rows")
             assert by_person or rows == self.sealed[number]["parts"][part]["rows"]
 
-    def _parts(self) -> Iterator[tuple[int, int]]:
+    def _parts(self) -> Iterator[tuple[Name, int]]:
         for number, entry in self.sealed.items():
             if number not in self.ended:
                 yield from ((number, part) for part in range(len(entry["parts"])))
+
+    def _audit_slots(self) -> None:
+        """No offset is in two entries, unless it was taken again on purpose."""
+        taken: Counter[tuple[str, int, int]] = Counter()
+        for name, entry in self.sealed.items():
+            if entry["kind"] == "window" or (isinstance(name, tuple) and not self.entries[name[0]].get("again")):
+                for item in entry["ranges"]:
+                    offsets = range(item["start"], item["stop"])
+                    taken.update((item["topic"], item["partition"], offset) for offset in offsets)
+        assert max(taken.values(), default=1) == 1
 
     def _audit_balance(self, entry: dict[str, Any], written: Written | None) -> None:
         for item in entry["ranges"]:
@@ -121,7 +148,7 @@ class Books:
                 assert item["topic"] == written.topic
                 assert balance == written.balance(item["partition"], item["start"], item["stop"])
 
-    def _audit_files(self, number: int, entry: dict[str, Any]) -> None:
+    def _audit_files(self, number: Name, entry: dict[str, Any]) -> None:
         counted = _counted(entry)
         dropped = entry.get("purpose") == "drop"
         assert sum(part["rows"] for part in entry["parts"]) == (0 if dropped else counted["staged"])
@@ -151,6 +178,10 @@ class Books:
         data = self.scratch.read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
         return pl.read_parquet(self.scratch)
+
+
+def _origin(entry: dict[str, Any]) -> Name:
+    return (entry["origin"], entry["slot"]) if "slot" in entry else entry["origin"]
 
 
 def _counted(entry: dict[str, Any]) -> Counter[str]:

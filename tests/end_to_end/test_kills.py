@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.bench import Bench, Done
+from tests.end_to_end.books import Name
 from tests.end_to_end.events import Written, group_positions
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +73,7 @@ class Story:
     name: str
     killed: Done
     sealed: list[dict[str, Any]]
-    tries: dict[tuple[int, int], list[str]]
+    tries: dict[tuple[Name, int], list[str]]
     status: dict[str, Any]
     after: Done
 
@@ -170,8 +171,8 @@ def test_what_a_run_with_windows_side_by_side_had_begun_the_next_one_finishes(
     books.audit(flights)
     books.audit_delivered()
     assert group_positions(name, flights) == flights.ends
-    entries, arrived = books.entries, Counter(bench.ids(name))
-    perhaps_twice = [flights.good_of(entries[number], entries[number]["parts"][part]["version"])
+    arrived = Counter(bench.ids(name))
+    perhaps_twice = [flights.good_of(books.sealed[number], books.sealed[number]["parts"][part]["version"])
                      for number, part in in_doubt]  # fmt: skip
     assert set(arrived) == set(flights.good)
     assert {id_ for id_, times in arrived.items() if times > 1} <= {id_ for ids in perhaps_twice for id_ in ids}
@@ -205,7 +206,7 @@ def check(story: Story, flights: Written) -> None:
     assert again["windows"] == []
 
 
-def unknown(story: Story) -> list[tuple[int, int]]:
+def unknown(story: Story) -> list[tuple[Name, int]]:
     """The parts that had a send without a known outcome at the kill."""
     return [part for part, tries in story.tries.items() if "unknown" in tries]
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.end_to_end.bench import Bench
-from tests.end_to_end.books import Books
+from tests.end_to_end.books import Books, Name
 from tests.end_to_end.events import Written
 
 
@@ -42,7 +42,7 @@ def test_every_row_that_was_sent_is_in_a_staged_file_that_its_entry_names(
     assert {"feature/distance", "tag/offset", "prediction_label", "prediction_score"} <= compared
 
 
-def parts(books: Books, number: int) -> list[pl.DataFrame]:
+def parts(books: Books, number: Name) -> list[pl.DataFrame]:
     """The rows of each part of an entry, found by what the entry says of it."""
     entry = books.sealed[number]
     frame = books.frame(entry["staged"])
