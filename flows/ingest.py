@@ -41,7 +41,7 @@ def ingest(
     by the next one. A run that ends as **Held** waits for a person: its message says what to do.
 
     Args:
-        pipeline: The pipeline's name: that of its file in `deployments/pipelines`.
+        pipeline: The pipeline's name: that of its file in deployments/pipelines.
         max_windows: The largest number of windows that this run takes; None: as the pipeline file says.
         until: Only records from before this moment (Kafka's timestamp); None: all that there are.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deployments.local.ports import LOOPBACK
 
@@ -75,7 +75,7 @@ class Camera:
             playwright.sync_api.TimeoutError: the page does not come to show what it should.
         """
         file = self._into / f"{page.name}.png"
-        theme = "dark" if page.dark else "light"
+        theme: Literal["dark", "light"] = "dark" if page.dark else "light"
         with (
             self._browser.new_context(viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme=theme) as context,
             context.new_page() as opened,

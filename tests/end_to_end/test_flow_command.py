@@ -113,7 +113,7 @@ def test_an_artifact_that_cannot_be_written_fails_no_delivery(
     name = bench.pipeline(f"flow-{uuid.uuid4().hex[:8]}", written.topic)
     counted = _in_process(bench, server, name, "artifacts fail")
     assert counted["state"] == "Completed", counted
-    assert counted["failed_artifacts"] == 2
+    assert counted["failed_artifacts"] == 3
     assert bench.ids(name) == written.good
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -56,4 +57,5 @@ def test_a_form_s_address_holds_its_values_whatever_they_are() -> None:
     address = form_address("http://ui/v2/deployments/deployment/d1", values)
     found = urlsplit(address)
     assert found.path == "/v2/deployments/deployment/d1/run"
+    assert re.fullmatch(r"parameters=[\w.~%-]+", found.query, re.ASCII)  # nothing that Markdown would take for its own
     assert json.loads(parse_qs(found.query, strict_parsing=True)["parameters"][0]) == values
