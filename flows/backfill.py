@@ -71,11 +71,11 @@ def backfill(
     link that takes it. The same backfill started twice goes on, or helps.
 
     Args:
-        pipeline: The pipeline's name: that of its file in `deployments/pipelines`.
+        pipeline: The pipeline's name: that of its file in deployments/pipelines.
         since: Records from this moment on (Kafka's timestamp).
         until: Records from before this moment.
-        offsets: Ranges such as `flights[0] 0..5000`, in place of times.
-        partitions: Only these, such as `flights[0]`; left out: all that the pipeline reads.
+        offsets: Ranges such as flights[0] 0..5000, in place of times.
+        partitions: Only these, such as flights[0]; left out: all that the pipeline reads.
         dry_run: Only show what it would take.
         reason: Why, in your words; kept in the ledger for ever, so no personal data.
         order: Which windows go first.
@@ -86,7 +86,7 @@ def backfill(
             to another model or version.
         model: Another model than the pipeline file's.
         version: This version of the model, for all rows.
-        where: `here`, or as runs of their own on the workers of the work pool.
+        where: here, or as runs of their own on the workers of the work pool.
         workers: Runs on the work pool.
         cancel: The number of a claim: give up what nobody has sealed of it.
     """

@@ -98,6 +98,7 @@ class Thread(greenlet):  # type: ignore[misc]
         super().__init__(parent=process.world.test)  # not who began it: a pause goes back to the test
         self.process = process
         self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()  # it has begun, as all do here: nobody can cancel it
         self.at = "start"
         self.wakes_s = float("inf")
         self._work = work

@@ -226,7 +226,8 @@ def twice(story: Story, flights: Written) -> list[str]:
     return [id_ for ids in again for id_ in ids]
 
 
-def ids_of(story: Story, flights: Written, number: int, part: int) -> list[str]:
+def ids_of(story: Story, flights: Written, number: Name, part: int) -> list[str]:
+    assert isinstance(number, int)
     entry = story.sealed[number]
     return flights.good_of(entry, entry["parts"][part]["version"])
 

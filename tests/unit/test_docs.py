@@ -233,7 +233,8 @@ def test_the_papers_name_every_flow_its_parameters_and_its_deployments() -> None
     assert flows
     for flow in flows:
         assert f"`{flow.name}`" in text
-        assert {f"`{argument.arg}`" for argument in flow.args.args} <= set(re.findall(r"`[^`]+`", text))
+        given = (*flow.args.args, *flow.args.kwonlyargs)
+        assert {f"`{argument.arg}`" for argument in given} <= set(re.findall(r"`[^`]+`", text))
     names = {flow.name for flow in flows}
     ran = re.findall(r"prefect deployment run (\w+)/(\w+)", paper("docs/operations.md"))
     deployments = yaml.safe_load(paper("prefect.yaml"))["deployments"]
@@ -275,7 +276,14 @@ def test_design_says_what_a_kill_behind_each_step_of_a_run_leaves() -> None:
         *("window.resolved", "delivery.resolved", "delivery.said", "ledger.skipped", "group.realigned"),
         *("file.swept", "file.redelivered"),
         *("import.unanswered", "import.not_tried_out", "import.given_up", "import.gone", "import.stopped"),
-        *("window.sealed_by_another", "ledger.taken", "delivery.ambiguous", "delivery.refused", "group.mended"),
+        *(
+            "window.sealed_by_another",
+            "slot.decided_by_another",
+            "ledger.taken",
+            "delivery.ambiguous",
+            "delivery.refused",
+            "group.mended",
+        ),
     }
     assert crashes & steps == steps - by_hand_or_rare
 
