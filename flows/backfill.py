@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,6 +15,7 @@ from prefect.deployments import run_deployment
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed
 from pydantic import Field
+from pydantic_core import to_jsonable_python
 
 from flows.ingest import final_state
 from sluice.backfill.aim import aimed
@@ -86,11 +85,11 @@ def backfill(
             to another model or version.
         model: Another model than the pipeline file's.
         version: This version of the model, for all rows.
-        where: here, or as runs of their own on the workers of the work pool.
-        workers: Runs on the work pool.
+        where: Only here, or with the help of other runs on the workers of the work pool.
+        workers: Such other runs.
         cancel: The number of a claim: give up what nobody has sealed of it.
     """
-    given = dict(flow_run.parameters)
+    given = to_jsonable_python(dict(flow_run.parameters))
     run_id = str(flow_run.id)
     report = BackfillReport(run=RunReport(pipeline=pipeline, run_id=run_id, started_at=timestamp(time.time())))
     # Prefect hands the lines of its extra loggers on, and leaves their level at the root's, which lets no step through.
@@ -122,7 +121,7 @@ def backfill(
             with registered(run, work), slot_of(run.destination.space):
                 verbs = BackfillVerbs(run, work, given)
                 if where == "work_pool" and verbs.claim():
-                    _send_out(given, workers)
+                    _ask_for_help(given, workers)
                 empty = BackfillReport(run=run.report())
                 report = take(verbs, empty, max_parallel=max_parallel, stop_at_failure=on_failure == "stop")
     except SluiceError as error:
@@ -136,15 +135,12 @@ def last_report() -> RunReport | None:
     return _reports[-1] if _reports else None
 
 
-def _send_out(given: Mapping[str, Any], workers: int) -> None:
-    """Have runs of the same deployment help, and wait for them; what they leave is done here behind them."""
+def _ask_for_help(given: Mapping[str, Any], workers: int) -> None:
+    """Have runs of the same deployment join the claim. Nobody waits for them: what one of them leaves, others take."""
     parameters = {**given, "where": "here", "dry_run": False}
     name = f"backfill/{deployment.name or 'backfill'}"
-    with ThreadPoolExecutor(workers) as threads:
-        for number in range(workers):
-            context = contextvars.copy_context()
-            key = f"{flow_run.id}-{number}"
-            threads.submit(context.run, run_deployment, name, parameters=parameters, idempotency_key=key)
+    for number in range(workers):
+        run_deployment(name, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{number}")
 
 
 def _ranges(texts: list[str]) -> tuple[OffsetRange, ...]:
