@@ -151,6 +151,14 @@ def import_job(options: argparse.Namespace) -> Printed:
     return 0, found, import_job_text(found)
 
 
+def automations(options: argparse.Namespace) -> Printed:
+    """Have a Prefect server watch the runs: make its automations, or bring them up to date; says whom they tell."""
+    from flows.cli_automations import automated, automations_text
+
+    found = automated(options)
+    return 0, found, automations_text(found)
+
+
 def realign(options: argparse.Namespace) -> Printed:
     """Bring consumer group and ledger together again after somebody moved the group."""
     from sluice.realignment import realign_to_group, realign_to_ledger
@@ -171,5 +179,19 @@ def realign(options: argparse.Namespace) -> Printed:
 
 COMMANDS = {
     command.__name__.replace("_", "-"): command
-    for command in (draft, check, preview, plan, run, backfill, status, rejected, resolve, import_job, realign, sweep)
+    for command in (
+        draft,
+        check,
+        preview,
+        plan,
+        run,
+        backfill,
+        status,
+        rejected,
+        resolve,
+        import_job,
+        realign,
+        sweep,
+        automations,
+    )
 }

@@ -39,7 +39,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     subparsers = found.add_subparsers(required=True, metavar="COMMAND")
     for name, command in commands.items():
         added = subparsers.add_parser(name, help=command.__doc__, description=command.__doc__)
-        if name != "draft":
+        if name not in _OF_ANOTHER_FILE:
             needed = "?" if name in _FILE_IS_OPTIONAL else None
             added.add_argument("file", metavar="FILE", nargs=needed, help=_FILE)
         added.add_argument("--json", action="store_true", help="print one JSON object")
@@ -109,6 +109,12 @@ def _side(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", help="needed with --to group: kept in the ledger for ever; no personal data")
 
 
+def _automations(parser: argparse.ArgumentParser) -> None:
+    own = "a file of automations: deployments/automations.yaml if left out"
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help=own)
+    parser.add_argument("--notify", metavar="TYPE/NAME", help="the block that takes messages: slack-webhook/on-call")
+
+
 def _backfill(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what", "a range of time, or offsets, or whatever the ledger misses")
     what.add_argument("--since", type=_moment, help="records from this moment on, such as 2026-01-31T00:00Z")
@@ -173,6 +179,7 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+_OF_ANOTHER_FILE = ("draft", "automations")
 _FILE_IS_OPTIONAL = ("check",)
 _OPTIONS = {
     "draft": [_draft],
@@ -186,4 +193,5 @@ _OPTIONS = {
     "resolve": [_entry, _verdict],
     "realign": [_side],
     "sweep": [_dry_run],
+    "automations": [_automations],
 }

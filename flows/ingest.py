@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from prefect import flow
@@ -23,9 +25,11 @@ from sluice.opening import opened_run
 from sluice.report import RunReport
 from sluice.settings import Settings
 from tasks.blocks import find_block
+from tasks.emitting import tell_of_run, tell_of_window
 from tasks.limits import slot_of
 from tasks.open_runs import registered
 from tasks.pace import shared_pace
+from tasks.telling import Telling
 from tasks.verbs import TaskVerbs
 
 _reports: list[RunReport] = []
@@ -51,7 +55,11 @@ def ingest(
         report = run_pipeline(report, RunOptions(max_windows=max_windows, until=until))
     except SluiceError as error:
         report = report.ended_by(error)
+    except Exception as error:
+        tell_of_run(replace(report, state="failed", error=type(error).__name__))
+        raise
     _reports.append(report)
+    tell_of_run(report)
     return final_state(report)
 
 
@@ -71,7 +79,8 @@ def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
         registered(run),
         slot_of(run.destination.space),
     ):
-        return drain(TaskVerbs(run), run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
+        verbs = Telling(TaskVerbs(run), partial(tell_of_window, run.pipeline.name))
+        return drain(verbs, run.report(), parallel_windows=run.pipeline.limits.parallel_windows)
 
 
 def final_state(report: RunReport, data: dict[str, Any] | None = None) -> State[Any]:

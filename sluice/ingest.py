@@ -93,7 +93,7 @@ def _drain(verbs: Verbs, work: _Deliveries) -> None:
     is_drained = False
     while not is_drained:
         planned = verbs.plan()
-        work.report = replace(work.report, planned=work.report.planned or planned.plan.ranges)
+        work.report = work.report.with_plan(planned.plan)
         for unfinished in planned.unfinished:
             work.take(unfinished)
         work.finish()

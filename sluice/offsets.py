@@ -137,6 +137,12 @@ class Balance:
     def total(self) -> int:
         return sum(self.as_dict().values())
 
+    @property
+    def rejected_share(self) -> float:
+        """Of the records that were to become rows, the share that was rejected; 0 where there were none."""
+        records = self.staged + self.rejected
+        return self.rejected / records if records else 0.0
+
     def as_dict(self) -> dict[str, int]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 

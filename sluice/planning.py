@@ -20,6 +20,26 @@ class Backlog:
     def readable(self) -> int:
         return max(0, self.range.stop - max(self.range.start, self.earliest))
 
+    @property
+    def retention_margin(self) -> int:
+        """Offsets that Kafka still has behind the position; below 0 so many of those to read are gone."""
+        return self.range.start - self.earliest
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether there is something to read of a partition of which Kafka has dropped something before."""
+        return self.range.span > 0 and self.earliest > 0
+
+    @property
+    def is_near_retention(self) -> bool:
+        """Whether more is left to read than Kafka has behind it: half of what Kafka keeps has gone by unread."""
+        return self.has_margin and self.retention_margin < self.range.span
+
+    def behind(self, position: int) -> Backlog:
+        """What is left of it behind a position; one before its start changes nothing."""
+        at = min(max(self.range.start, position), self.range.stop)
+        return Backlog(range=self.range.split(at)[1], earliest=self.earliest)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

@@ -11,6 +11,7 @@ from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.ledger.names import EntryName, shown
 from sluice.offsets import Balance, OffsetRange, Partition, total
 from sluice.pipeline import ColumnType
+from sluice.planning import Backlog, Plan
 from sluice.receipts import Receipt
 
 State = Literal["done", "held", "failed"]
@@ -129,6 +130,7 @@ class RunReport:
 
     Attributes:
         planned: what the run meant to take of each partition, before anything was read.
+        backlog: what each partition had to read when the run planned last; empty where it came to no plan.
         message: why it is held or failed, with the next step; empty where it is done.
         error: the name of the error that it is held or failed by.
         see: the runbook's heading on it.
@@ -145,6 +147,7 @@ class RunReport:
     see: str = ""
     exit_code: int = 0
     planned: tuple[OffsetRange, ...] = ()
+    backlog: tuple[Backlog, ...] = ()
     windows: tuple[WindowReport, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -157,6 +160,9 @@ class RunReport:
             see=error.see,
             exit_code=error.exit_code,
         )
+
+    def with_plan(self, plan: Plan) -> RunReport:
+        return replace(self, planned=self.planned or plan.ranges, backlog=plan.backlog or self.backlog)
 
     def with_window(self, window: WindowReport) -> RunReport:
         return replace(self, windows=(*self.windows, window))
@@ -199,6 +205,26 @@ class RunReport:
         return tuple(spans.values())
 
     @property
+    def left(self) -> tuple[Backlog, ...]:
+        """What each partition still has to read behind the run's windows, the caught-up ones with an empty range."""
+        reached = {item.partition: item.stop for item in self.taken}
+        return tuple(item.behind(reached.get(item.range.partition, 0)) for item in self.backlog)
+
+    @property
+    def retention_margin(self) -> int | None:
+        """The least number of offsets that Kafka still has behind what is left to read of a partition.
+
+        None where nothing is left, or the run came to no plan. A partition of which Kafka never dropped anything does
+        not count: what its retention will hold is not known.
+        """
+        return min((item.retention_margin for item in self.left if item.has_margin), default=None)
+
+    @property
+    def is_near_retention(self) -> bool:
+        """Whether a partition has more left to read than Kafka has behind it."""
+        return any(item.is_near_retention for item in self.left)
+
+    @property
     def unknown(self) -> tuple[UnknownField, ...]:
         """The fields that the pipeline file does not know, each once."""
         return tuple({field.path: field for item in self.windows for field in item.unknown}.values())
@@ -220,6 +246,8 @@ class RunReport:
             "planned": [str(item) for item in self.planned],
             "windows": [item.as_dict() for item in self.windows],
             "notes": list(self.notes),
+            "left_to_read": sum(item.range.span for item in self.left) if self.backlog else None,
+            "retention_margin": self.retention_margin,
             "unknown_fields": [asdict(field) for field in self.unknown],
             "totals": {
                 "offsets": self.balance.total,

@@ -99,7 +99,7 @@ def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
         "left_for_later_runs": at.stop - stop,
         "end": at.stop,
         "earliest": backlog.earliest,
-        "retention_margin": at.start - backlog.earliest,
+        "retention_margin": backlog.retention_margin,
     }
 
 

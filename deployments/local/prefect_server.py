@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
-import yaml
-
 from deployments.local.api import PrefectApi
 from deployments.local.ports import LOOPBACK, free_port
 from deployments.local.processes import Child, ChildError, only_one, running
 
 POOL = "local"
 PREFECT_YAML = Path(__file__).resolve().parents[2] / "prefect.yaml"
-AUTOMATION = PREFECT_YAML.parent / "deployments" / "automations" / "missing_heartbeats.yaml"
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # else "database is locked" at the start
     "DO_NOT_TRACK": "1",
@@ -55,12 +52,9 @@ class PrefectServer:
     def environment(self) -> dict[str, str]:
         return {**_home(self.directory), "PREFECT_API_URL": self.api_url}
 
-    def watch_heartbeats(self, file: Path = AUTOMATION) -> None:
-        """Have runs that were killed marked as crashed, unless that is arranged already."""
-        there = {item["name"] for item in PrefectApi(self.api_url).ask("POST", "/automations/filter", {})}
-        wanted = yaml.safe_load(file.read_text())["automations"]
-        if not there.issuperset(item["name"] for item in wanted):
-            self._prefect(["automation", "create", "--from-file", str(file)])
+    def automate(self) -> None:
+        """Have it watch the runs, by the command that people use. Raises: ChildError with what that said."""
+        self._call([str(Path(sys.executable).with_name("sluice")), "automations"])
 
     def make_pool(self) -> None:
         """Make the work pool, unless it is there. Raises: ChildError with what Prefect said."""
@@ -85,13 +79,15 @@ class PrefectServer:
             yield worker
 
     def _prefect(self, arguments: list[str]) -> None:
+        self._call([sys.executable, "-m", "prefect", "--no-prompt", *arguments])
+
+    def _call(self, command: list[str]) -> None:
         environment = {**os.environ, **self.environment()}
-        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
         done = subprocess.run(
             command, env=environment, cwd=PREFECT_YAML.parent, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise ChildError(f"`prefect {' '.join(arguments)}` failed: {done.stdout}{done.stderr}")
+            raise ChildError(f"`{' '.join(command)}` failed: {done.stdout}{done.stderr}")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ def main() -> int:
             running_stack(options.directory, departures=options.departures, say=say) as stack,
             _worker(stack),
         ):
+            stack.prefect.automate()
             _tell(stack, say)
             signal.pause()
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """Run the ingest flow in this process and print, as JSON, how many requests to Prefect's API that cost.
 
-`counted_flow.py NAME "artifacts fail"` makes every artifact's request fail instead, as an API would that refuses them.
+`counted_flow.py NAME "artifacts fail"` makes every artifact's request fail instead, as an API would that refuses them,
+and every event of ours.
 """
 
 from __future__ import annotations
@@ -40,10 +41,20 @@ httpx.Client.send = send  # type: ignore[method-assign,assignment]
 httpx.AsyncClient.send = send_async  # type: ignore[method-assign,assignment]
 
 from flows.ingest import ingest  # noqa: E402 - after the counters are in place
+from tasks import emitting  # noqa: E402
+
+
+def refuse(event: str, *_: Any, **__: Any) -> None:
+    counted["failed events"] += 1
+    raise ValueError(f"{event} is too large")
+
+
+if refuses_artifacts:
+    vars(emitting)["emit_event"] = refuse
 
 state: Any = ingest(sys.argv[1], return_state=True)
 report = state.result(raise_on_failure=False)
-failed = counted.pop("failed artifacts", 0)
+failed, silenced = counted.pop("failed artifacts", 0), counted.pop("failed events", 0)
 sys.stdout.write(
     json.dumps(
         {
@@ -52,6 +63,7 @@ sys.stdout.write(
             "windows": len(report["windows"]) if isinstance(report, dict) else None,
             "requests": counted.total(),
             "failed_artifacts": failed,
+            "failed_events": silenced,
             "by_path": counted.most_common(20),
         }
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Failed
@@ -16,11 +17,15 @@ from prefect.states import Failed
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PrefectServer
 from deployments.local.processes import wait_until
+from flows.cli_automations import OWN
+from flows.ingest import ingest
 from sluice.errors import LedgerMoved, SourceUnavailable, StoreUnavailable, TopicRecreated
+from tasks.automations import arrange
 from tasks.links import run_form_link
 from tasks.verbs import commit_group, deliver_part, plan_run, record_run, stage_window
-from tests.end_to_end.deployed import Deployed
+from tests.end_to_end.deployed import Deployed, automations_gone
 from tests.end_to_end.events import CANARY, Written, append, event, everything, topic
+from tests.end_to_end.receiver import receiver
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -74,6 +79,7 @@ def test_a_run_delivers_names_itself_and_leaves_plan_ledger_and_map(
     _check_ledger_page(flow, written)
     _check_map(flow, written)
     _check_log(flow, run["id"])
+    _check_events(flow, written, [run, again])
     flow.check_no_canary()
 
 
@@ -139,7 +145,54 @@ def _check_log(flow: Deployed, run_id: str) -> None:
     assert all(link.startswith(f"{flow.server.ui_url}/v2/artifacts/artifact/") for link in links)
 
 
-def test_a_held_run_is_red_and_says_the_next_step(deploy: Callable[..., Deployed], kafka: Kafka) -> None:
+def _check_events(flow: Deployed, written: Written, runs: list[dict[str, Any]]) -> None:
+    """One of each window, one more where it rejected records, and one of each run, with the flow run beside it."""
+    sealed = flow.bench.books(flow.name).sealed
+    rejecting = [number for number, entry in sealed.items() if "rejected" in entry]
+    assert rejecting
+    *events, last = flow.events(len(sealed) + len(rejecting) + len(runs))
+    assert [_flow_run(event) for event in (*events, last)] == [runs[0]["id"]] * len(events) + [runs[1]["id"]]
+    told = {(event["event"], event["payload"].get("entry")): event["payload"] for event in events}
+    assert told.keys() == {
+        *(("sluice.window.delivered", number) for number in sealed),
+        *(("sluice.window.rejected", number) for number in rejecting),
+        ("sluice.run.finished", None),
+    }
+    delivered = [told["sluice.window.delivered", number] for number in sealed]
+    assert sum(payload["rows_accepted"] for payload in delivered) == len(written.good)
+    assert told["sluice.run.finished", None]["entries"] == [*sealed]
+    assert (last["event"], last["payload"]["entries"], last["payload"]["left_to_read"]) == (
+        "sluice.run.finished",
+        [],
+        0,
+    )
+    assert last["payload"]["url"].endswith(f"/runs/flow-run/{runs[1]['id']}")
+
+
+def _flow_run(event: dict[str, Any]) -> str:
+    """The flow run that an event is related to."""
+    ids = {item["prefect.resource.role"]: item["prefect.resource.id"] for item in event["related"]}
+    return str(ids["flow-run"]).removeprefix("prefect.flow-run.")
+
+
+@pytest.fixture
+def on_call(server: PrefectServer) -> Iterator[list[dict[str, str]]]:
+    """The messages that the automations send, to a block of Prefect's own."""
+    with (
+        receiver() as (address, messages),
+        temporary_settings({PREFECT_API_URL: server.api_url}),
+        automations_gone(server),
+    ):
+        told = {"subject": "{{subject}}", "body": "{{body}}"}
+        block = CustomWebhookNotificationBlock(name="on call", url=address, json_data=told, headers=None, cookies=None)
+        block.save("on-call", overwrite=True)
+        arrange(OWN, "custom-webhook/on-call")
+        yield messages
+
+
+def test_a_held_run_is_red_and_says_the_next_step_also_to_people_on_call(
+    deploy: Callable[..., Deployed], kafka: Kafka, on_call: list[dict[str, str]]
+) -> None:
     written = topic(kafka.bootstrap_servers, 1)
     append(written, 0, [event(0), b"{", b"{"])
     flow = deploy(written.topic, policies={"max_rejected": {"share": 0.1, "of_at_least": 3}})
@@ -147,6 +200,14 @@ def test_a_held_run_is_red_and_says_the_next_step(deploy: Callable[..., Deployed
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Held")
     assert "sluice resolve FILE --entry 1 deliver|redo|drop" in run["state"]["message"]
     assert run["name"].endswith("→ 0 rows, held")
+    wait_until(lambda: bool(on_call), 60, "the message")
+    (message,) = on_call
+    assert message["subject"] == f"Sluice pipeline held: {flow.name}"
+    assert run["state"]["message"] in message["body"]
+    assert f"/runs/flow-run/{run['id']}" in message["body"]
+    held, rejected, finished = flow.events(3)
+    assert [held["event"], rejected["event"]] == ["sluice.window.held", "sluice.window.rejected"]
+    assert (finished["resource"]["sluice.state"], finished["payload"]["error"]) == ("held", "WindowHeld")
     flow.check_no_canary()
 
 
@@ -159,6 +220,23 @@ def test_a_failed_run_is_red_and_quotes_no_value(deploy: Callable[..., Deployed]
     assert run["state_type"] == "FAILED"
     assert "HTTP 422: row … label … is bad" in run["state"]["message"]
     flow.check_no_canary()
+
+
+def test_a_run_that_ends_by_a_bug_is_told_of_too_by_the_error_s_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[dict[str, str], dict[str, Any]]] = []
+
+    def fails(*_: Any) -> None:
+        raise ValueError(CANARY)
+
+    monkeypatch.setattr("flows.ingest.run_pipeline", fails)
+    monkeypatch.setattr(
+        "tasks.emitting.emit_event", lambda name, resource, payload, **_: told.append((resource, payload))
+    )
+    with pytest.raises(ValueError, match=CANARY):
+        ingest.fn("flights")
+    ((resource, payload),) = told
+    assert (resource["sluice.state"], resource["sluice.problem"]) == ("failed", "ValueError")
+    assert CANARY not in json.dumps(payload)
 
 
 @pytest.mark.parametrize(

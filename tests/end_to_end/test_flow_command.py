@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from deployments.local.api import PrefectApi
 from deployments.local.prefect_server import PrefectServer
+from flows.cli import main
+from flows.cli_automations import OWN
 from sluice.errors import WrongSettings
 from tasks.blocks import SluiceArize, SluiceKafka, find_block
 from tests.end_to_end.bench import Bench, cold
-from tests.end_to_end.deployed import RUN_S
+from tests.end_to_end.deployed import RUN_S, automations_gone
 from tests.end_to_end.events import Written, append, event, everything, topic
 
 if TYPE_CHECKING:
@@ -106,7 +109,7 @@ def test_a_prefect_that_does_not_answer_is_told_in_a_sentence(
     assert "--no-prefect" in done.err
 
 
-def test_an_artifact_that_cannot_be_written_fails_no_delivery(
+def test_an_artifact_or_event_that_cannot_be_written_fails_no_delivery(
     bench: Bench, server: PrefectServer, kafka: Kafka
 ) -> None:
     written = everything(topic(kafka.bootstrap_servers))
@@ -114,6 +117,7 @@ def test_an_artifact_that_cannot_be_written_fails_no_delivery(
     counted = _in_process(bench, server, name, "artifacts fail")
     assert counted["state"] == "Completed", counted
     assert counted["failed_artifacts"] == 3
+    assert counted["failed_events"] == counted["windows"] + 1
     assert bench.ids(name) == written.good
 
 
@@ -128,6 +132,46 @@ def test_a_hundred_windows_cost_at_most_400_requests_to_the_api(
     assert counted["windows"] == 100
     assert 0 < counted["requests"] <= 400
     assert bench.ids(name) == written.good
+
+
+def test_the_automations_are_made_once_and_what_people_decided_stays(
+    server: PrefectServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with temporary_settings({PREFECT_API_URL: server.api_url}), automations_gone(server) as api:
+        assert main(["automations"]) == 0
+        assert "do-nothing: nobody is told" in capsys.readouterr().out
+        made = {item["name"]: item for item in api.ask("POST", "/automations/filter", {})}
+        assert made.keys() == {item["name"] for item in yaml.safe_load(OWN.read_text())["automations"]}
+        held, silent = made["Sluice pipeline held"], made["Sluice pipeline silent"]
+        theirs = [{"type": "pause-deployment", "source": "inferred"}]
+        older = {"description": "Of an older file.", "trigger": silent["trigger"], "actions": theirs, "tags": ["ours"]}
+        api.ask("PUT", f"/automations/{held['id']}", {"name": held["name"], **older})
+        api.ask("PATCH", f"/automations/{silent['id']}", {"enabled": False})
+        assert main(["automations", "--json"]) == 0
+        done = json.loads(capsys.readouterr().out)["automations"]
+        assert [item["name"] for item in done if item["did"] != "left"] == [held["name"]]
+        assert [item["name"] for item in done if not item["is_on"]] == [silent["name"]]
+        now = {item["name"]: item for item in api.ask("POST", "/automations/filter", {})}
+        assert {name: item["id"] for name, item in now.items()} == {name: item["id"] for name, item in made.items()}
+        assert now[held["name"]]["description"] == held["description"]
+        assert now[held["name"]]["trigger"]["match"] == held["trigger"]["match"]
+        assert (now[held["name"]]["actions"][0]["type"], now[held["name"]]["tags"]) == ("pause-deployment", ["ours"])
+        assert now[silent["name"]]["enabled"] is False
+
+
+def test_whom_the_automations_tell_is_a_block_that_takes_messages(
+    server: PrefectServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with temporary_settings({PREFECT_API_URL: server.api_url}), automations_gone(server) as api:
+        SluiceKafka(properties=SecretDict({"bootstrap.servers": "kafka:9092"})).save("no-messages")
+        for arguments, says in (
+            (["--notify", "slack-webhook/nobody"], "There is no block slack-webhook/nobody"),
+            (["--notify", "sluice-kafka/no-messages"], "The block sluice-kafka/no-messages takes no messages"),
+            ([str(tmp_path / "none.yaml")], "none.yaml: No such file"),
+        ):
+            assert main(["automations", *arguments]) == 2
+            assert says in capsys.readouterr().err
+        assert api.ask("POST", "/automations/filter", {}) == []
 
 
 def _in_process(bench: Bench, server: PrefectServer, name: str, what: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ RECOVERED_S = 480.0
 def server(tmp_path: Path) -> Iterator[PrefectServer]:
     with running_prefect(tmp_path / "prefect") as running:
         running.make_pool()
-        running.watch_heartbeats()
+        running.automate()
         yield running
 
 
@@ -48,6 +48,13 @@ def test_the_schedule_alone_recovers_from_a_killed_worker_and_run(
         wait_until(lambda: bench.ids(name) == written.good, RECOVERED_S, "the schedule's runs to finish it")
         api = PrefectApi(server.api_url)
         wait_until(lambda: "COMPLETED" in {run["state_type"] for run in api.runs()}, RECOVERED_S, "a completed run")
+        wait_until(lambda: _labels(api, "sluice.scheduled") == {"yes"}, 60, "word of a scheduled run")
     books = bench.books(name)
     books.audit(written)
     books.audit_delivered()
+
+
+def _labels(api: PrefectApi, name: str) -> set[str]:
+    """The values of a label of the runs that are over."""
+    found = api.ask("POST", "/events/filter", {"filter": {"event": {"name": ["sluice.run.finished"]}}})["events"]
+    return {item["resource"][name] for item in found}

@@ -23,10 +23,13 @@ from sluice.ledger import checkpoints, deliveries, entries, imports
 from sluice.ledger.codec import decode
 from sluice.ledger.keys import Keys
 from sluice.offsets import Balance, OffsetRange, Partition
+from sluice.report import RunReport, WindowReport
 from sluice.settings import KAFKA, NOT_READ, SET_BY_SLUICE, VARIABLES
 from sluice.staging import RAW_SCHEMA
 from sluice.steps import DRILL
 from sluice.sweep import KINDS
+from tasks.events import event_of_run, events_of_window
+from tests import parts
 
 ROOT = Path(__file__).parents[2]
 PAPERS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -267,6 +270,22 @@ def test_operations_lists_every_step_and_no_other() -> None:
     assert patterns
     assert not [name for name in told if not any(re.fullmatch(pattern, name) for pattern in patterns)]
     assert not [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in told)]
+
+
+def test_operations_describes_every_event_with_all_that_it_holds_and_no_other() -> None:
+    file = entries.StagedFile(key="rejected/p", rows=1, bytes=1, sha256="0")
+    found = [parts.window("a[0] 0..1", rejected=file, held=held) for held in (None, "why")]
+    windows = [WindowReport(number=1, entry=entry, sealed_here=True) for entry in found]
+    run = RunReport(pipeline="p", run_id="run", started_at="now").ended_by(SluiceError("what"))
+    made = [event for window in windows for event in events_of_window("p", window)]
+    made.append(event_of_run(run, url=None, scheduled=True))
+    names = {name for event in made for name in (event.name, *event.payload, *event.labels)}
+    assert first_cells(section("docs/operations.md", "events")) == names
+
+
+def test_operations_names_every_automation_and_no_other() -> None:
+    names = {item["name"] for item in yaml.safe_load(paper("deployments/automations.yaml"))["automations"]}
+    assert first_cells(section("docs/operations.md", "automations")) == names
 
 
 def test_design_says_what_a_kill_behind_each_step_of_a_run_leaves() -> None:

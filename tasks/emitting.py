@@ -1,0 +1,32 @@
+"""Events, handed to Prefect. One that cannot be emitted fails no run."""
+
+from __future__ import annotations
+
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+
+from sluice.report import RunReport, WindowReport
+from tasks.events import Event, event_of_run, events_of_window
+from tasks.links import run_link
+from tasks.never_failing import never_failing
+
+
+@never_failing
+def tell_of_window(pipeline: str, window: WindowReport) -> None:
+    """Tell of a window that is delivered, or held."""
+    for event in events_of_window(pipeline, window):
+        _emit(event)
+
+
+@never_failing
+def tell_of_run(report: RunReport) -> None:
+    """Tell that a run is over, also one that had nothing to do, failed, or is held."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    url = run_link(run.id) if run else None
+    _emit(event_of_run(report, url=url, scheduled=bool(run and run.auto_scheduled)))
+
+
+def _emit(event: Event) -> None:
+    """Send an event. Prefect attaches the flow run, its flow, deployment and tags."""
+    emit_event(event.name, event.resource, payload=dict(event.payload), id=event.id)
