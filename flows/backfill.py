@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -31,10 +33,12 @@ from sluice.offsets import OffsetRange
 from sluice.opening import opened_run
 from sluice.pacing import OwnPace, unpaced
 from sluice.report import RunReport
+from sluice.run import Run
 from sluice.settings import Settings
 from tasks.backfill_pages import publish_backfill_plan
 from tasks.backfill_verbs import BackfillVerbs
 from tasks.blocks import find_block
+from tasks.emitting import tell_of_run
 from tasks.limits import slot_of
 from tasks.open_runs import registered
 from tasks.pace import shared_pace
@@ -89,11 +93,10 @@ def backfill(
         workers: Such other runs.
         cancel: The number of a claim: give up what nobody has sealed of it.
     """
-    given = to_jsonable_python(dict(flow_run.parameters))
-    run_id = str(flow_run.id)
-    report = BackfillReport(run=RunReport(pipeline=pipeline, run_id=run_id, started_at=timestamp(time.time())))
     # Prefect hands the lines of its extra loggers on, and leaves their level at the root's, which lets no step through.
     logging.getLogger("sluice").setLevel(logging.INFO)
+    run = RunReport(pipeline=pipeline, run_id=str(flow_run.id), started_at=timestamp(time.time()))
+    empty = BackfillReport(run=run)
     try:
         request = Request(
             since=since,
@@ -104,30 +107,24 @@ def backfill(
             model=model,
             version=version,
         )
-        if not (dry_run or cancel or reason):
-            raise WrongUse("A backfill is kept in the ledger, with its reason", "Give a reason")
-        settings = Settings.from_environment(os.environ, find_block)
-        loaded = aimed(pipeline_called(pipeline, settings), request, max_parallel=max_parallel)
-        pace = OwnPace(rows_per_second, SystemClock()) if rows_per_second else unpaced
-        with opened_run(loaded, settings, run_id, None, shared_pace) as run:
-            work = Backfill(run, request, reason=reason, newest_first=order == "newest first", pace=pace)
+        asked = _Asked(
+            request=request,
+            reason=reason,
+            newest_first=order == "newest first",
+            stop_at_failure=on_failure == "stop",
+            max_parallel=max_parallel,
+            rows_per_second=rows_per_second,
+            helpers=workers if where == "work_pool" else 0,
+        )
+        with _opened(empty, asked) as (open_run, work):
             if cancel:
-                run.require_ledger()
-                return Completed(message=f"{work.cancel([cancel])} windows given up; the sealed ones stay")
-            if dry_run:
-                found = described(run, work.plan(write=False))
-                publish_backfill_plan(run, found, given)
-                return Completed(message=_would(found), data=found)
-            with registered(run, work), slot_of(run.destination.space):
-                verbs = BackfillVerbs(run, work, given)
-                if where == "work_pool" and verbs.claim():
-                    _ask_for_help(given, workers)
-                empty = BackfillReport(run=run.report())
-                report = take(verbs, empty, max_parallel=max_parallel, stop_at_failure=on_failure == "stop")
+                return _cancelled(open_run, work, cancel)
+            return _shown(open_run, work) if dry_run else _ended(_taken(open_run, work, asked))
     except SluiceError as error:
-        report = report.ended_by(error)
-    _reports.append(report.run)
-    return final_state(report.run, report.as_dict())
+        return _ended(empty.ended_by(error))
+    except Exception as error:
+        tell_of_run(replace(run, state="failed", error=type(error).__name__))
+        raise
 
 
 def last_report() -> RunReport | None:
@@ -135,11 +132,68 @@ def last_report() -> RunReport | None:
     return _reports[-1] if _reports else None
 
 
-def _ask_for_help(given: Mapping[str, Any], workers: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a person asks for, and how it is to be done. helpers: other runs, on the work pool."""
+
+    request: Request
+    reason: str
+    newest_first: bool
+    stop_at_failure: bool
+    max_parallel: int
+    rows_per_second: float | None
+    helpers: int
+
+
+@contextmanager
+def _opened(empty: BackfillReport, asked: _Asked) -> Iterator[tuple[Run, Backfill]]:
+    settings = Settings.from_environment(os.environ, find_block)
+    loaded = aimed(pipeline_called(empty.run.pipeline, settings), asked.request, max_parallel=asked.max_parallel)
+    pace = OwnPace(asked.rows_per_second, SystemClock()) if asked.rows_per_second else unpaced
+    with opened_run(loaded, settings, empty.run.run_id, None, shared_pace) as run:
+        yield run, Backfill(run, asked.request, reason=asked.reason, newest_first=asked.newest_first, pace=pace)
+
+
+def _cancelled(run: Run, work: Backfill, claim: int) -> State[Any]:
+    run.require_ledger()
+    return Completed(message=f"{work.cancel([claim])} windows given up; what was sealed stays")
+
+
+def _shown(run: Run, work: Backfill) -> State[Any]:
+    found = described(run, work.plan(write=False))
+    publish_backfill_plan(run, found, _given())
+    words = f"Would take {found['offsets']:,} offsets in {len(found['windows'])} windows; nothing was read or written"
+    return Completed(message=words, data=found)
+
+
+def _taken(run: Run, work: Backfill, asked: _Asked) -> BackfillReport:
+    if not asked.reason:
+        raise WrongUse("A backfill is kept in the ledger, with its reason", "Give a reason")
+    with registered(run, work), slot_of(run.destination.space):
+        verbs = BackfillVerbs(run, work, _given())
+        if asked.helpers and verbs.claim():
+            _ask_for_help(asked.helpers)
+        empty = BackfillReport(run=run.report())
+        return take(verbs, empty, max_parallel=asked.max_parallel, stop_at_failure=asked.stop_at_failure)
+
+
+def _ended(report: BackfillReport) -> State[Any]:
+    _reports.append(report.run)
+    tell_of_run(report.run)
+    return final_state(report.run, report.as_dict())
+
+
+def _given() -> dict[str, Any]:
+    """The parameters of this run, as a form takes them."""
+    given: dict[str, Any] = to_jsonable_python(dict(flow_run.parameters))
+    return given
+
+
+def _ask_for_help(helpers: int) -> None:
     """Have runs of the same deployment join the claim. Nobody waits for them: what one of them leaves, others take."""
-    parameters = {**given, "where": "here", "dry_run": False}
+    parameters = {**_given(), "where": "here", "dry_run": False}
     name = f"backfill/{deployment.name or 'backfill'}"
-    for number in range(workers):
+    for number in range(helpers):
         run_deployment(name, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{number}")
 
 
@@ -148,7 +202,3 @@ def _ranges(texts: list[str]) -> tuple[OffsetRange, ...]:
         return tuple(OffsetRange.parse(text) for text in texts)
     except ValueError as error:
         raise WrongUse(str(error), "Write them as flights[0] 0..5000, and partitions as flights[0]") from None
-
-
-def _would(found: Mapping[str, Any]) -> str:
-    return f"Would take {found['offsets']:,} offsets in {len(found['windows'])} windows; nothing was read or written"

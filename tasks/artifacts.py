@@ -5,7 +5,7 @@ A journal, not the truth: an artifact that cannot be written, or an API that is 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from prefect import get_client
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 
 from sluice.ingest import Planned
 from sluice.ledger.entries import LedgerRange, StagedFile
+from sluice.ledger.names import shown
 from sluice.offset_map import offset_maps
 from sluice.planning import Backlog
 from sluice.receipts import Receipt
@@ -22,6 +23,8 @@ from sluice.run import Run
 from tasks.links import artifact_link
 from tasks.never_failing import never_failing
 from tasks.offset_chart import headline, offset_chart
+
+MOST_WINDOWS: Final = 1_000  # of a page; the ledger has them all
 
 
 @never_failing
@@ -41,9 +44,10 @@ def publish_plan(run: Run, planned: Planned) -> None:
 @never_failing
 def publish_report(run: Run, report: RunReport) -> None:
     """Publish the ledger page of the run, one row a range."""
-    rows = [_ledger_row(window, item) for window in report.windows for item in window.entry.ranges]
+    rows = [_ledger_row(window, item) for window in report.windows[-MOST_WINDOWS:] for item in window.entry.ranges]
     if rows:
         line = f"Ledger of {report.pipeline}: {report.balance.arithmetic()}"
+        line += f"; of {len(report.windows):,} windows the last" if len(report.windows) > MOST_WINDOWS else ""
         unknown = [f"- `{field.path}`: `{field.line}`" for field in report.unknown]
         notes = ["", *report.notes] if report.notes else []
         if unknown:
@@ -106,7 +110,7 @@ def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
 def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
     staged = window.entry.staged
     return {
-        "entry": window.number,
+        "entry": shown(window.number),
         "status": window.status,
         "path": window.entry.destination.path,
         "topic": item.topic,

@@ -13,11 +13,13 @@ from sluice.backfill.request import Ranges
 from sluice.backfill.work import Backfill, Todo
 from sluice.importing.settling import Settled
 from sluice.ledger.entries import Sealed, parse_ranges
-from sluice.ledger.names import SlotName
+from sluice.ledger.names import EntryName, SlotName
 from sluice.receipts import Receipt
+from sluice.report import WindowReport
 from sluice.run import Run
 from tasks.artifacts import name_run, publish_map, publish_report
 from tasks.backfill_pages import Progress, publish_failed
+from tasks.emitting import tell_of_window
 from tasks.open_runs import open_backfill, open_run
 from tasks.verbs import PLAIN, is_worth_a_retry
 
@@ -76,6 +78,8 @@ class BackfillVerbs:
         self._backfill = backfill
         self._parameters = parameters
         self._progress = Progress(run)
+        self._pipeline = run.pipeline.name
+        self._told: set[EntryName] = set()
 
     def claim(self) -> tuple[int, ...]:
         return claim_windows(self._run_id)
@@ -108,6 +112,15 @@ class BackfillVerbs:
     def progress(self, report: BackfillReport) -> None:
         self._backfill.progress(report)
         self._progress.update(report)
+        self._tell_of(report.run.windows[-1:])
 
     def record(self, report: BackfillReport) -> None:
+        self._tell_of(report.run.windows)
         record_backfill(self._run_id, report, self._parameters)
+
+    def _tell_of(self, windows: Sequence[WindowReport]) -> None:
+        """Tell of each window that is delivered, or held, once: a file is settled later than it is placed."""
+        for window in windows:
+            if window.number not in self._told and (window.entry.held or window.is_settled):
+                self._told.add(window.number)
+                tell_of_window(self._pipeline, window)
