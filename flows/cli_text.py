@@ -94,6 +94,11 @@ def status_text(found: Mapping[str, Any]) -> str:
     if files:
         lines.append("files: " + ", ".join(f"{count:,} {name}" for name, count in files.items()))
     lines += [
+        f"backfill {item['claim']} ({item['reason']}): {item['offsets_left']:,} offsets in "
+        f"{counted(item['windows_left'], 'window')} left, {counted(item['slots_waiting'], 'slot')} waiting"
+        for item in found["backfills"]
+    ]
+    lines += [
         f"entry {item['entry']} part {item['part']} may be counted twice" for item in found["may_be_counted_twice"]
     ]
     for item in found["waiting"]:

@@ -15,7 +15,7 @@ from sluice.ledger import Ledger, OpenEntry, entries
 from sluice.ledger.deliveries import Deliveries
 from sluice.ledger.entries import Sealed
 from sluice.ledger.log import held_error
-from sluice.ledger.names import EntryName, SlotName
+from sluice.ledger.names import EntryName
 from sluice.mirror import Mirror
 from sluice.offsets import Partition, remainder
 from sluice.outbound import Outbound
@@ -259,10 +259,10 @@ class Run:
             self.ledger.refresh_slots()
             settle_slots(self.ledger, self.deliveries)
 
-    def waiting_slots(self) -> tuple[Sealed, ...]:
-        """Return the sealed slots of claims that are not known to be delivered."""
-        claims = self.ledger.state.claims.items()
-        return tuple(self.ledger.sealed(SlotName(n, slot)) for n, claim in claims for slot in sorted(claim.unsettled))
+    def settle_what_is_delivered(self) -> None:
+        """Settle whatever turns out to be delivered, of the log and of claims."""
+        self.unfinished()
+        self.learn_claims()
 
     def check_delivered(self) -> None:
         """Check that the group was not driven past what waits; see `Mirror.check_delivered`."""

@@ -8,9 +8,11 @@ from typing import Any
 from sluice.delivery import waits_for_a_word, words_on
 from sluice.errors import GroupAhead, SluiceError
 from sluice.importing.failures import failure_of
-from sluice.ledger import OpenEntry
+from sluice.ledger.claims import OpenClaim
 from sluice.ledger.deliveries import Delivery, PartName
+from sluice.ledger.entries import Sealed
 from sluice.ledger.log import ways_out
+from sluice.ledger.names import EntryName, SlotName, shown
 from sluice.offsets import Partition
 from sluice.outlook import Standing
 from sluice.run import Run
@@ -26,6 +28,7 @@ def status(run: Run) -> dict[str, Any]:
     """
     run.ledger.load()
     run.unfinished()
+    run.learn_claims()
     standing, problem = _standing(run)
     state = run.ledger.state if run.ledger.exists else None
     return {
@@ -34,9 +37,10 @@ def status(run: Run) -> dict[str, Any]:
         "group": run.pipeline.source.kafka.group,
         "problem": problem.as_dict() if problem else None,
         "partitions": [_partition(standing, item) for item in standing.partitions] if standing else [],
-        "waiting": [_waiting(run, item, problem) for item in state.open.values()] if state else [],
+        "waiting": [_waiting(run, name, entry, problem) for name, entry in _sealed(run).items()],
+        "backfills": [_backfill(number, claim) for number, claim in sorted(state.claims.items())] if state else [],
         "files": file_counts(run),
-        "may_be_counted_twice": [{"entry": item.entry, "part": item.part} for item in run.deliveries.doubts()],
+        "may_be_counted_twice": [{"entry": shown(item.name), "part": item.part} for item in run.deliveries.doubts()],
     }
 
 
@@ -46,7 +50,7 @@ def file_counts(run: Run) -> dict[str, int | None]:
     `complete` is Arize's own count; None where nobody may ask, or Arize does not answer. Then `placed` counts the files
     that are in their place, by the ledger.
     """
-    ends = {number: run.deliveries.of(PartName.of(number, item.entry, 0)) for number, item in _files(run).items()}
+    ends = {name: run.deliveries.of(PartName.of(name, entry, 0)) for name, entry in _files(run).items()}
     refused = [known for known in ends.values() if known and known[-1].outcome is not None]
     found: dict[str, int | None] = {
         "placed": 0,
@@ -67,12 +71,27 @@ def file_counts(run: Run) -> dict[str, int | None]:
     return found | {"placed": max(settled, 0), "complete": None}
 
 
-def _files(run: Run) -> dict[int, OpenEntry]:
-    open_ = run.ledger.state.open if run.ledger.exists else {}
+def _sealed(run: Run) -> dict[EntryName, Sealed]:
+    """What is sealed and not known to be settled: entries, then slots of claims."""
+    if not run.ledger.exists:
+        return {}
+    found: dict[EntryName, Sealed] = {number: item.entry for number, item in run.ledger.state.open.items()}
+    return found | {name: run.ledger.sealed(name) for name in run.ledger.slots_waiting}
+
+
+def _files(run: Run) -> dict[EntryName, Sealed]:
+    sealed = _sealed(run).items()
+    return {name: entry for name, entry in sealed if entry.destination.path == "object_store" and not entry.held}
+
+
+def _backfill(number: int, claim: OpenClaim) -> dict[str, Any]:
+    """A claim that is not over: what nobody has sealed of it, and what waits."""
     return {
-        number: item
-        for number, item in open_.items()
-        if item.entry.destination.path == "object_store" and not item.entry.held
+        "claim": number,
+        "reason": claim.entry.reason,
+        "windows_left": len(claim.undecided),
+        "offsets_left": sum(item.span for item in claim.in_hand),
+        "slots_waiting": len(claim.unsettled),
     }
 
 
@@ -108,38 +127,39 @@ def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
     }
 
 
-def _waiting(run: Run, item: OpenEntry, problem: SluiceError | None) -> dict[str, Any]:
-    names = [PartName.of(item.number, item.entry, part) for part in range(len(item.entry.parts))]
+def _waiting(run: Run, name: EntryName, entry: Sealed, problem: SluiceError | None) -> dict[str, Any]:
+    names = [PartName.of(name, entry, part) for part in range(len(entry.parts))]
     parts = [run.deliveries.of(name) for name in names]
     return {
-        "entry": item.number,
-        "ranges": [str(found.range) for found in item.entry.ranges],
-        "rows": sum(part.rows for part in item.entry.parts),
-        "held": item.entry.held,
+        "entry": shown(name),
+        "ranges": [str(found.range) for found in entry.ranges],
+        "rows": sum(part.rows for part in entry.parts),
+        "held": entry.held,
         "next": problem.next_step
         if isinstance(problem, GroupAhead)
-        else _next(item, parts, run.pipeline.policies.on_ambiguous),
+        else _next(name, entry, parts, run.pipeline.policies.on_ambiguous),
         "parts": [_part(known) for known in parts],
     }
 
 
-def _next(item: OpenEntry, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: str) -> str:
-    if item.entry.held:
-        return f"sluice rejected FILE --entry {item.number}; then {ways_out(item.number)}"
+def _next(name: EntryName, entry: Sealed, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: str) -> str:
+    if entry.held:
+        return f"sluice rejected FILE --entry {name}; then {ways_out(name)}"
     for part, known in enumerate(parts):
         if waits_for_a_word(known, on_ambiguous):
-            return f"look in Arize; then {words_on(item.number, part)}"
-    if item.entry.destination.path == "object_store":
-        return _next_of_file(item, parts[0])
+            return f"look in Arize; then {words_on(name, part)}"
+    run = "start of the backfill" if isinstance(name, SlotName) else "run"
+    if entry.destination.path == "object_store":
+        return _next_of_file(PartName.of(name, entry, 0), parts[0], run)
     if any(known and known[-1].outcome and known[-1].outcome.kind == "refused" for known in parts):
-        return "fix what Arize names; the next run sends it again"
-    return "the next run delivers it"
+        return f"fix what Arize names; the next {run} sends it again"
+    return f"the next {run} delivers it"
 
 
-def _next_of_file(item: OpenEntry, known: tuple[Delivery, ...]) -> str:
-    if failure := failure_of(PartName.of(item.number, item.entry, 0), known):
+def _next_of_file(name: PartName, known: tuple[Delivery, ...], run: str) -> str:
+    if failure := failure_of(name, known):
         return failure.next_step
-    return "the next run asks Arize for it" if known else "the next run places it"
+    return f"the next {run} asks Arize for it" if known else f"the next {run} places it"
 
 
 def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:

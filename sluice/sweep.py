@@ -24,8 +24,8 @@ def let_go(run: Run, *, is_trial: bool) -> list[str]:
     keep = run.pipeline.keep
     lifetimes = {"staged": keep.staged, "rejected": keep.rejected, "held": keep.rejected}
     if is_trial:
-        return list(sweepable(run.store, run.ledger, lifetimes, run.unfinished))
-    return sweep(run.store, run.ledger, lifetimes, run.unfinished)
+        return list(sweepable(run.store, run.ledger, lifetimes, run.settle_what_is_delivered))
+    return sweep(run.store, run.ledger, lifetimes, run.settle_what_is_delivered)
 
 
 def sweep(
@@ -63,34 +63,31 @@ def sweepable(
     ledger.refresh_slots()
     settle()
     state = ledger.state
-    kept = _may_be_named(store, ledger)
+    kept = _may_be_named(ledger)
     named = _named(store, ledger)
-    waiting = set(_files_of(item.entry for item in state.open.values()))
+    waiting = set(_files_of((*(item.entry for item in state.open.values()), *ledger.waiting_slots())))
     for key in files:
         start = ledger.keys.file_start(key)
         if key in named:
-            if key not in waiting and named[key] and _is_older(store, key, lifetimes[key.partition("/")[0]]):
+            if key not in waiting and _is_older(store, key, lifetimes[key.partition("/")[0]]):
                 yield key
         elif _is_passed(state, start) and not any(_starts_in(start, item) for item in kept):
             yield key
 
 
-def _may_be_named(store: Store, ledger: Ledger) -> list[OffsetRange]:
+def _may_be_named(ledger: Ledger) -> list[OffsetRange]:
     """Return the ranges below the ledger's position of which an entry may still be made."""
     found = [item.range for held in ledger.state.held for item in held.entry.ranges]
     return found + [item for claim in ledger.state.claims.values() for item in claim.in_hand]
 
 
-def _named(store: Store, ledger: Ledger) -> dict[str, bool]:
-    """Return every key that an entry or a slot names, and whether the ledger says when it is settled: not of a slot."""
-    named: dict[str, bool] = {}
-    for number in range(ledger.state.next_number):
-        for item in _sealed(store, ledger, number):
-            named |= {key: named.get(key, True) and not isinstance(item, Slot) for key in _files_of([item])}
-    return named
+def _named(store: Store, ledger: Ledger) -> set[str]:
+    """Return every key that an entry or a slot names."""
+    numbers = range(ledger.state.next_number)
+    return set(_files_of(item for number in numbers for item in _sealed(store, ledger, number)))
 
 
-def _files_of(sealed: Iterable[Sealed | Slot]) -> Iterator[str]:
+def _files_of(sealed: Iterable[Sealed]) -> Iterator[str]:
     for item in sealed:
         yield from (file.key for file in (item.staged, item.rejected, item.raw) if file is not None)
 
@@ -100,7 +97,7 @@ def _is_older(store: Store, key: str, lifetime_s: float | None) -> bool:
     return stored is not None and lifetime_s is not None and store.now_s() - stored.modified_s > lifetime_s
 
 
-def _sealed(store: Store, ledger: Ledger, number: int) -> Sequence[Sealed | Slot]:
+def _sealed(store: Store, ledger: Ledger, number: int) -> Sequence[Sealed]:
     entry = ledger.entry(number)
     if isinstance(entry, Claim):
         found = (decode_slot(key, store.read(key) or b"") for key in store.keys(ledger.keys.slots_of(number)))

@@ -21,8 +21,7 @@ def settle(ledger: Ledger, deliveries: Deliveries) -> tuple[WindowReport, ...]:
 
 def settle_slots(ledger: Ledger, deliveries: Deliveries) -> None:
     """Settle the slots of open claims that turn out to be delivered."""
-    names = (SlotName(number, slot) for number, claim in ledger.state.claims.items() for slot in claim.unsettled)
-    reports = reports_of({name: ledger.sealed(name) for name in names}, deliveries)
+    reports = reports_of({name: ledger.sealed(name) for name in ledger.slots_waiting}, deliveries)
     ledger.settle_slots(item.number for item in reports if item.is_settled and isinstance(item.number, SlotName))
 
 

@@ -62,7 +62,7 @@ def publish_map(run: Run, report: RunReport) -> None:
         return
     run.learn_claims()
     standing = run.outlook.look(write=False)
-    maps = offset_maps(standing.state, standing.bounds, standing.partitions, run.waiting_slots())
+    maps = offset_maps(standing.state, standing.bounds, standing.partitions, run.ledger.waiting_slots())
     line = f"Offsets of {report.pipeline}: {headline(maps)}"
     key = f"map-{_slug(run)}"
     tell(line, create_markdown_artifact(key=key, markdown=offset_chart(maps), description=line))

@@ -25,6 +25,7 @@ class Generations:
         self._work = work
         self._gone: set[int] = set()
         self._tried: set[int] = set()
+        self._files: dict[int, int] = {}
 
     def found_or_begun(self, try_out: TryOut | None = None) -> Numbered:
         """Return the newest one that fits, has room, and has its job, beginning others until there is one.
@@ -35,7 +36,7 @@ class Generations:
         """
         while True:
             newest = self.fitting()
-            if newest is not None and not self.is_full(newest[1]) and self._has_job(*newest):
+            if newest is not None and not self.is_full(*newest) and self._has_job(*newest):
                 return newest
             self.begin(try_out)
 
@@ -76,8 +77,18 @@ class Generations:
             try_out(self._work.spec(generation.prefix))
             self._tried.add(number)
 
-    def is_full(self, generation: Generation) -> bool:
-        return generation.managed and self._work.ledger.next_number - generation.entry >= FILES_A_GENERATION
+    def is_full(self, number: int, generation: Generation) -> bool:
+        """Whether a prefix has as many files as it takes. What others place during this run is not counted."""
+        if not generation.managed:
+            return False
+        if number not in self._files:
+            keys = self._work.bucket.store.keys(generation.prefix.removeprefix(self._work.bucket.prefix))
+            self._files[number] = sum(1 for _ in keys)
+        return self._files[number] >= FILES_A_GENERATION
+
+    def count(self, number: int) -> None:
+        """Count one more file that goes to a prefix."""
+        self._files[number] = self._files.get(number, 0) + 1
 
     def let_go(self, number: int) -> None:
         """Never take this one again: its job is gone."""

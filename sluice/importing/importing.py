@@ -53,9 +53,10 @@ class Importing:
         """
         if self._current is None:
             self.check()
-        if self._current is None or self._generations.is_full(self._current[1]):
+        if self._current is None or self._generations.is_full(*self._current):
             self._current = self._generations.found_or_begun(try_out)
         self._generations.try_out_once(*self._current, try_out)
+        self._generations.count(self._current[0])
         return self._current[1].prefix.removeprefix(self._work.bucket.prefix)
 
     @property

@@ -180,6 +180,16 @@ class Ledger:
                 for slot in decided:
                     self._state = fold_slot(self.state, slot)
 
+    def waiting_slots(self) -> tuple[Sealed, ...]:
+        """Return the sealed slots of open claims that are not known to be settled."""
+        return tuple(map(self.sealed, self.slots_waiting))
+
+    @property
+    def slots_waiting(self) -> tuple[SlotName, ...]:
+        """The names of the sealed slots of open claims that are not known to be settled, in order."""
+        claims = sorted(self.state.claims.items())
+        return tuple(SlotName(number, slot) for number, claim in claims for slot in sorted(claim.unsettled))
+
     def settle_slots(self, names: Iterable[SlotName]) -> None:
         """Note that these slots are settled, all their parts being accepted. Nothing is written."""
         with self._lock:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.backfill.estimate import described
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request
 from sluice.backfill.work import Backfill
@@ -14,6 +15,8 @@ from sluice.ledger import entries
 from sluice.ledger.names import SlotName
 from sluice.offsets import OffsetRange
 from sluice.resolution import resolve_delivery, resolve_window
+from sluice.status import status
+from sluice.sweep import let_go
 from tests import parts
 from tests.books import Books
 from tests.desk import A0, A1, Desk
@@ -228,3 +231,48 @@ def test_each_slot_is_one_file_and_a_pending_one_is_settled_by_the_next_start(de
 def test_busy_times_pass(desk: Desk) -> None:
     assert desk.backfill(BUSY, BUSY, file=LATE).run.state == "done"
     assert arrived(desk) == EVERY
+
+
+def test_a_prefix_is_full_by_its_files_whoever_placed_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sluice.importing.generations.FILES_A_GENERATION", 3)
+    assert desk.backfill(file=FILES).run.state == "done"
+    assert [spec.prefix[-3:] for spec, _ in desk.imports.jobs.values()] == ["g1/", "g2/"]
+    desk.kafka.produce(A0, *[GOOD] * 12)
+    assert desk.run(file=FILES).state == "done"
+    prefixes = [key.rpartition("/")[0][-2:] for _, key in desk.imports.imported]
+    assert [prefixes.count(name) for name in ("g1", "g2", "g3")] == [3, 3, 1]
+
+
+# ── what people see
+
+
+def test_status_says_what_is_left_of_a_backfill_and_what_waits(desk: Desk) -> None:
+    desk.backfill(REFUSES, file=LATE)
+    found = status(desk.open(LATE))
+    assert found["backfills"] == [
+        {"claim": 1, "reason": "asked", "windows_left": 3, "offsets_left": 9, "slots_waiting": 1}
+    ]
+    assert [(item["entry"], item["next"]) for item in found["waiting"]] == [
+        ("1/0", "fix what Arize names; the next start of the backfill sends it again")
+    ]
+    desk.backfill(file=LATE)
+    assert (status(desk.open(LATE))["backfills"], status(desk.open(LATE))["waiting"]) == ([], [])
+
+
+def test_files_of_slots_are_kept_as_long_as_the_file_says_once_they_are_delivered(desk: Desk) -> None:
+    keeps = pipeline_file(start="latest", keep="{staged: 90d}")
+    desk.backfill(REFUSES, file=keeps)
+    desk.world.now_s += 91 * 86_400
+    assert let_go(desk.person(keeps), is_trial=False) == []
+    desk.backfill(file=keeps)
+    assert len(let_go(desk.person(keeps), is_trial=False)) == 1, "the one that was staged long ago"
+
+
+def test_a_plan_says_how_much_it_is_by_what_the_newest_windows_were(desk: Desk) -> None:
+    assert described(run := desk.open(LATE), Backfill(run, Request(), reason="").plan(write=False))["bytes"] is None
+    desk.kafka.produce(A0, *[GOOD] * 40)
+    desk.run(file=LATE)
+    found = described(run := desk.open(LATE), Backfill(run, Request(), reason="").plan(write=False))
+    assert (found["offsets"], found["seconds"]) == (13, None)
+    assert found["bytes"] > 0
+    assert found["left_out"]["delivered"] == ["a[0] 10..50"]
