@@ -14,6 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.local.api import PrefectApi
 from deployments.local.browser import NoBrowserError, Page, chromium, running_camera
+from deployments.local.events import TOPIC
 from deployments.local.options import Teller
 from deployments.local.processes import unwinding_on_sigterm
 from deployments.local.stack import Stack, running_stack
@@ -22,6 +23,16 @@ from tasks.links import artifact_link, run_form_link, run_link
 _INTO = Path(__file__).resolve().parents[2] / ".screenshots"
 _DEPARTURES = 60_000  # more than a window of the sample: something is left to be read
 _RUN_S = 120.0
+_CANDIDATE = {
+    "pipeline": "flights",
+    "partitions": [f"{TOPIC}[0]"],
+    "again": "a candidate is to see the same departures",
+    "model": "departure-delay-candidate",
+}
+# What people start by hand: a deployment's name, and the parameters of its runs.
+_BY_HAND: dict[str, list[dict[str, Any]]] = {
+    "backfill": [_CANDIDATE, {**_CANDIDATE, "dry_run": False, "reason": "to compare it"}],
+}
 
 
 def forms(api: PrefectApi) -> Iterator[Page]:
@@ -44,10 +55,11 @@ def artifacts(api: PrefectApi) -> Iterator[Page]:
 
 
 def runs(api: PrefectApi) -> Iterator[Page]:
-    """The newest run of each pipeline with its log, and the list of all."""
-    newest = {item["parameters"]["pipeline"]: item for item in reversed(_ended(api))}
-    for pipeline, item in newest.items():
-        yield from _page(f"run-{pipeline}", run_link(item["id"]), shows="window.sealed")
+    """The newest run of each deployment with its log, and the list of all."""
+    names = {item["id"]: item["name"] for item in api.ask("POST", "/deployments/filter", {})}
+    newest = {names[item["deployment_id"]]: item for item in reversed(_ended(api))}
+    for name, item in newest.items():
+        yield from _page(f"run-{name}", run_link(item["id"]), shows=".sealed")
     last = next(reversed(newest.values()))
     yield from _page("runs", str(run_link(last["id"])).partition("/flow-run/")[0], shows=last["name"])
 
@@ -78,13 +90,15 @@ def main() -> int:
 
 
 def _run_each(api: PrefectApi, stack: Stack, say: Callable[[str], None]) -> None:
-    """Run each deployment once, one window of it: a pipeline in the middle of its topic shows most."""
+    """Run each pipeline once, one window of it: in the middle of its topic it shows most. Then what people start."""
     with stack.prefect.worker(stack.environment()):
-        for deployment in api.ask("POST", "/deployments/filter", {}):
+        deployments = api.ask("POST", "/deployments/filter", {})
+        for deployment in sorted(deployments, key=lambda item: item["name"] in _BY_HAND):
             api.schedule(deployment["id"], active=False)
             api.clear_runs(deployment["id"])
-            run = api.wait_for(api.trigger(deployment["id"], {"max_windows": 1}), deadline_s=_RUN_S)
-            say(f"{run['state_name']}: {run['name']}")
+            for parameters in _BY_HAND.get(deployment["name"], [{"max_windows": 1}]):
+                run = api.wait_for(api.trigger(deployment["id"], parameters), deadline_s=_RUN_S)
+                say(f"{run['state_name']}: {run['name']}")
 
 
 def _picture(pages: Sequence[Page], into: Path, say: Callable[[str], None]) -> int:
