@@ -1,6 +1,6 @@
 # `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, the demo or the benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up screenshots test check races fuzz smoke bench instructions lock clean
+.PHONY: help install demo up screenshots test check races fuzz images smoke bench instructions lock clean
 
 PY := .venv/bin/python
 
@@ -33,6 +33,10 @@ races: install ## the long proofs: kills, races, leader changes
 fuzz: install ## hostile windows, guided by coverage: SECONDS=60, or ARGS=<a file that was found>
 	@deployments/venv.sh add tests/fuzz/requirements.lock
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
+images: install ## the image's recipe and the job templates, by hadolint, Prefect's workers and Kubernetes' schemas
+	@deployments/venv.sh add tests/images/requirements.lock
+	@$(PY) -m pytest tests/images/check_*.py $(ARGS)
 
 smoke: ## ten rows to the real Arize, if ARIZE_API_KEY and ARIZE_SPACE_ID are set
 	@if [ -n "$$ARIZE_API_KEY" ] && [ -n "$$ARIZE_SPACE_ID" ]; then \

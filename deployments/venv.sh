@@ -2,7 +2,7 @@
 # Keep .venv equal to requirements.lock. `make` runs this before every target that needs the project.
 #
 #   deployments/venv.sh install              make .venv if it is missing or broken, fill it if it is stale
-#   deployments/venv.sh lock [--upgrade]     write requirements.lock anew from pyproject.toml
+#   deployments/venv.sh lock [--upgrade]     write requirements.lock and the locks beside it anew from pyproject.toml
 #   deployments/venv.sh add FILE             put into .venv what a lock beside requirements.lock names
 #
 # PYTHON=… names the interpreter. A mirror set for pip, by variable or by file, is used for everything.
@@ -37,10 +37,16 @@ lock() {
     compile --extra local --extra dev --extra msk pyproject.toml -o requirements.lock "$@"
     of_extra fuzz | compile - -o tests/fuzz/requirements.lock "$@"
     of_extra screenshots | compile - --constraints requirements.lock -o deployments/local/screenshots.lock "$@"
+    # shellcheck disable=SC2046     # one word a place
+    of_extra images | compile - -c requirements.lock $(but_what_is_locked) -o tests/images/requirements.lock "$@"
+    compile --extra msk pyproject.toml -c requirements.lock -o deployments/docker/requirements.lock "$@"
+    echo setuptools | compile - -c requirements.lock -o deployments/docker/build.lock "$@"
 }
 
 # No file but a wheel: what is only an aid is not worth a compiler.
 add() { pip install --quiet --only-binary :all: --no-deps --require-hashes -r "$1"; }
+
+but_what_is_locked() { sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock; }
 
 of_extra() {
     "$python_in_venv" -c '
