@@ -35,6 +35,7 @@ from sluice.pacing import OwnPace, unpaced
 from sluice.report import RunReport
 from sluice.run import Run
 from sluice.settings import Settings
+from sluice.words import counted
 from tasks.backfill_pages import publish_backfill_plan
 from tasks.backfill_verbs import BackfillVerbs
 from tasks.blocks import find_block
@@ -44,7 +45,7 @@ from tasks.open_runs import registered
 from tasks.pace import shared_pace
 
 Positive = Annotated[int, Field(ge=1)]
-_reports: list[RunReport] = []
+_reports: list[BackfillReport] = []
 
 
 @flow(name="backfill", flow_run_name="backfill {pipeline}", persist_result=False, retries=0)
@@ -127,7 +128,7 @@ def backfill(
         raise
 
 
-def last_report() -> RunReport | None:
+def last_report() -> BackfillReport | None:
     """What the last backfill in this process did: for a caller whom Prefect, being gone, cannot tell."""
     return _reports[-1] if _reports else None
 
@@ -162,7 +163,8 @@ def _cancelled(run: Run, work: Backfill, claim: int) -> State[Any]:
 def _shown(run: Run, work: Backfill) -> State[Any]:
     found = described(run, work.plan(write=False))
     publish_backfill_plan(run, found, _given())
-    words = f"Would take {found['offsets']:,} offsets in {len(found['windows'])} windows; nothing was read or written"
+    windows = counted(len(found["windows"]), "window")
+    words = f"Would take {found['offsets']:,} offsets in {windows}; nothing was read or written"
     return Completed(message=words, data=found)
 
 
@@ -178,7 +180,8 @@ def _taken(run: Run, work: Backfill, asked: _Asked) -> BackfillReport:
 
 
 def _ended(report: BackfillReport) -> State[Any]:
-    _reports.append(report.run)
+    _reports.clear()
+    _reports.append(report)
     tell_of_run(report.run)
     return final_state(report.run, report.as_dict())
 

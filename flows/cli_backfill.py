@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flows.cli_opening import loaded, settings
 from flows.cli_prefect import empty_report, is_recorded, result_of
-from flows.cli_text import counted, table, window_text
+from flows.cli_text import table, window_text
 from sluice.errors import SluiceError, WrongUse
+from sluice.words import counted
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answers in a quarter of a second
     from collections.abc import Mapping

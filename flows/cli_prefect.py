@@ -12,7 +12,10 @@ from flows.cli_opening import has_prefect
 from sluice.errors import PrefectUnavailable
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answers in a quarter of a second
+    from sluice.backfill.report import BackfillReport
     from sluice.report import RunReport
+
+    Report = RunReport | BackfillReport
 
 
 def is_recorded(options: argparse.Namespace) -> bool:
@@ -28,12 +31,12 @@ def empty_report(options: argparse.Namespace) -> RunReport:
     return RunReport(pipeline=options.file, run_id=run_id, started_at=timestamp(time.time()))
 
 
-def result_of(start: Callable[[], Any], last: Callable[[], RunReport | None], empty: RunReport) -> dict[str, Any]:
+def result_of(start: Callable[[], Any], last: Callable[[], Report | None], empty: RunReport) -> dict[str, Any]:
     """Run a flow, and return its report as a dict, whatever became of it.
 
     Args:
         start: runs it, and returns its final state.
-        last: the report of a run that has ended in this process, if Prefect could not be told.
+        last: the report of a run that has ended in this process: a state that failed returns none.
         empty: of a run that has done nothing.
     """
     from httpx import HTTPError
@@ -46,15 +49,20 @@ def result_of(start: Callable[[], Any], last: Callable[[], RunReport | None], em
         return _not_recorded(last() or empty, error)
     if isinstance(found, dict):
         return found
+    if report := last():
+        return report.as_dict()
     return empty.as_dict() | {"state": "failed", "exit_code": 1, "message": state.message or state.name}
 
 
-def _not_recorded(report: RunReport, error: Exception) -> dict[str, Any]:
+def _not_recorded(report: Report, error: Exception) -> dict[str, Any]:
     """What a run did whose end Prefect could not be told; a run that Prefect never let begin has done nothing."""
+    from sluice.backfill.report import BackfillReport
+
     gone = PrefectUnavailable(
         f"Prefect's API does not answer ({type(error).__name__})",
         "Is PREFECT_API_URL right, and the server up? Or run without it, with --no-prefect",
     )
-    if report.planned or report.windows or report.error:
-        return report.as_dict() | {"message": report.message or str(gone)}
+    run = report.run if isinstance(report, BackfillReport) else report
+    if run.planned or run.windows or run.error:
+        return report.as_dict() | {"message": run.message or str(gone)}
     return report.ended_by(gone).as_dict()

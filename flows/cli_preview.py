@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.cli_grid import fitted, grid
 from flows.cli_opening import settings
-from flows.cli_text import counted
+from sluice.words import counted
 
 _WIDEST = 24  # a cell
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluice.offsets import Balance
+from sluice.words import counted
 
 _CLASSES = tuple(Balance().as_dict())
 _PARTITION = (
@@ -116,10 +117,6 @@ def rejected_text(found: Mapping[str, Any]) -> str:
     if len(records) > _SHOWN:
         lines.append(f"and {len(records) - _SHOWN:,} more; --json lists all")
     return "\n".join(lines)
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -86,17 +86,18 @@ def run_pipeline(empty: RunReport, options: RunOptions) -> RunReport:
 def final_state(report: RunReport, data: dict[str, Any] | None = None) -> State[Any]:
     """The state that a run ends in: red where a person is needed, its message being the next step.
 
+    A failed one has no data: Prefect would take it for an exception, find that it is none, and log all of it.
+
     Args:
-        data: what it returns; the report's own dict if left out.
+        data: what a run that is done returns; the report's own dict if left out.
     """
-    found = report.as_dict() if data is None else data
     match report.state:
         case "held":
-            return Failed(name="Held", message=report.message, data=found)
+            return Failed(name="Held", message=report.message)
         case "failed":
-            return Failed(message=report.message, data=found)
+            return Failed(message=report.message)
         case "done":
-            return Completed(message=_done(report), data=found)
+            return Completed(message=_done(report), data=report.as_dict() if data is None else data)
 
 
 def _done(report: RunReport) -> str:

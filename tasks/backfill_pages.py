@@ -19,6 +19,7 @@ from prefect.runtime import deployment
 from sluice.backfill.claiming import REASONS, Why
 from sluice.backfill.report import BackfillReport
 from sluice.run import Run
+from sluice.words import counted
 from tasks.artifacts import tell
 from tasks.links import run_form_link
 from tasks.never_failing import never_failing
@@ -30,7 +31,7 @@ _SHOWN: Final = 50
 def publish_backfill_plan(run: Run, found: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     """Publish what a backfill would do, with the form that does it, filled in."""
     link = form_again({**parameters, "dry_run": False})
-    line = f"Backfill of {run.pipeline.name}: {len(found['windows'])} windows, {found['offsets']:,} offsets"
+    line = f"Backfill of {run.pipeline.name}: {counted(len(found['windows']), 'window')}, {found['offsets']:,} offsets"
     page = plan_page(found, link)
     tell(line, create_markdown_artifact(key=f"backfill-plan-{run.pipeline.name}", markdown=page, description=line))
     if link:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect import task
+from prefect.runtime import task_run
 from prefect.tasks import exponential_backoff
 
 from sluice.backfill.report import BackfillReport
@@ -30,9 +31,15 @@ def claim_windows(run_id: str) -> tuple[int, ...]:
     return open_backfill(run_id).claim()
 
 
+def _stage_name() -> str:
+    """Name a stage by its slot and its first range: Prefect's lists are narrow."""
+    first, *others = task_run.parameters["ranges"]
+    return f"stage {task_run.parameters['slot']}: {first}" + (f" and {len(others)} more" if others else "")
+
+
 @task(
     **PLAIN,
-    task_run_name="stage {slot}: {ranges}",
+    task_run_name=_stage_name,
     retries=3,
     retry_delay_seconds=exponential_backoff(2),
     retry_jitter_factor=0.5,
@@ -63,7 +70,7 @@ def record_backfill(run_id: str, report: BackfillReport, parameters: dict[str, A
     publish_report(run, report.run)
     publish_map(run, report.run)
     publish_failed(run, report, parameters)
-    name_run(report.run)
+    name_run(report.run, "backfill of ")
 
 
 class BackfillVerbs:
