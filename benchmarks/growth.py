@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,9 @@ AT_ONCE: Final = (1, 2, 4)
 ENTRIES: Final = (10, 1_000, 100_000)
 SIZES: Final = (100, 490, 1_000, 3_000, 10_000)
 SHARES: Final = (0.0, 0.01, 0.5, 1.0)
+BACKFILL: Final = System(name="backfill", module="benchmarks.jobs.sluice_backfill", note="")
 PLAN: Final = System(name="plan", module="benchmarks.jobs.plan", note="", writes=False)
+PLAN_OF_BACKFILL: Final = replace(PLAN, module="benchmarks.jobs.plan_backfill")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ class Scale:
 
 
 def growth_tables(scale: Scale) -> Sequence[Table]:
-    tables: Sequence[Callable[[Scale], Table]] = (_windows, _partitions, _at_once, _ledgers, _sizes, _bad)
+    tables: Sequence[Callable[[Scale], Table]] = (_windows, _partitions, _at_once, _backfills, _ledgers, _sizes, _bad)
     return [table(scale) for table in tables]
 
 
@@ -100,16 +103,38 @@ def _at_once(scale: Scale) -> Table:
     return _table("Windows at once, sent by the SDK", f"`parallel_windows`, 8 windows of {scale.window:,}", lines)
 
 
+def _backfills(scale: Scale) -> Table:
+    """Windows of the past, several at once: each is read, mapped, staged and sealed by a thread of its own."""
+    topic = scale.topic(_events(scale.window * WINDOWS[-1]))
+
+    def every_record(order: Order) -> str:
+        return taken_once(Path(order.output), topic.records)
+
+    trials = [
+        from_kafka(
+            replace(BACKFILL, name=f"{count}", extra={"at_once": f"{count}"}),
+            topic,
+            check=every_record,
+            limits={"max_records": scale.window},
+            start="latest",
+        )
+        for count in AT_ONCE
+    ]
+    what = f"windows at once, {WINDOWS[-1]} of {scale.window:,} in a backfill"
+    return _table("Backfill", what, scale.lines(trials))
+
+
 def _ledgers(scale: Scale) -> Table:
     counts = [count for count in ENTRIES if count <= scale.longest_ledger]
     empty = b'{"id": null}'
     topic = scale.topic(empty for _ in range(counts[-1] + 100))
-    trials = [_plan(scale, topic, count) for count in counts]
+    trials = [trial for count in counts for trial in _plans(scale, topic, count)]
     lines = scale.lines(trials)
     return Table(title="Entries of the ledger", what="entries, a plan", lines=lines, timed=True)
 
 
-def _plan(scale: Scale, topic: Topic, count: int) -> Trial:
+def _plans(scale: Scale, topic: Topic, count: int) -> Sequence[Trial]:
+    """Plans of an ingest and of a backfill on one long ledger; neither writes."""
     folder = scale.directory / f"ledger-{count}"
     folder.mkdir()
     pipeline = write_pipeline(folder, f"ledger-{count}", topic.name, {})
@@ -120,10 +145,13 @@ def _plan(scale: Scale, topic: Topic, count: int) -> Trial:
         servers=topic.servers, topic=topic.name, ends=topic.ends, output="", pipeline=str(pipeline), extra=extra
     )
 
-    def go() -> Taken:
-        return run(PLAN.command(order), cwd=ROOT)
+    def go(system: System) -> Taken:
+        return run(system.command(order), cwd=ROOT)
 
-    return Trial(name=f"{count:,}", note="", records=1, go=go)
+    return [
+        Trial(name=f"{count:,}", note="", records=1, go=partial(go, PLAN)),
+        Trial(name=f"{count:,}, of a backfill", note="", records=1, go=partial(go, PLAN_OF_BACKFILL)),
+    ]
 
 
 def _sizes(scale: Scale) -> Table:

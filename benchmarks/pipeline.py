@@ -16,13 +16,15 @@ WINDOW = 100_000  # also what is left out of a file stands for
 WayIn = Literal["sdk", "object_store"]
 
 
-def write_pipeline(directory: Path, name: str, topic: str, limits: Mapping[str, Any], *, way: WayIn = "sdk") -> Path:
+def write_pipeline(
+    directory: Path, name: str, topic: str, limits: Mapping[str, Any], *, way: WayIn = "sdk", start: str = "earliest"
+) -> Path:
     """Write the file of a pipeline, whose group and model have its name; return its path."""
     typed = columns()
     document = {
         "name": name,
         "kind": "predictions",
-        "source": {"kafka": {"topics": [topic], "group": name}},
+        "source": {"kafka": {"topics": [topic], "group": name, "start": start}},
         "map": {
             "prediction_id": "id",
             "timestamp": {"path": "scored_at", "unit": "ms"},

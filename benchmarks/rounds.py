@@ -109,6 +109,7 @@ def from_kafka(
     limits: Mapping[str, object] | None = None,
     records: int | None = None,
     way: WayIn = "sdk",
+    start: str = "earliest",
 ) -> Trial:
     """A trial of a system on a topic.
 
@@ -116,7 +117,7 @@ def from_kafka(
         check: what is wrong with what was written; empty for nothing.
         limits: of Sluice's pipeline file.
         records: that it takes, which counts; None for the whole topic.
-        way: into Arize, of Sluice's pipeline file.
+        way, start: into Arize, and where the ledger begins, of Sluice's pipeline file.
     """
 
     def go() -> Taken:
@@ -125,7 +126,7 @@ def from_kafka(
             output = folder / "output"
             output.mkdir()
             name = f"benchmark-{uuid.uuid4().hex[:12]}"
-            pipeline = write_pipeline(folder, name, topic.name, limits or {}, way=way)
+            pipeline = write_pipeline(folder, name, topic.name, limits or {}, way=way, start=start)
             order = Order(
                 servers=topic.servers,
                 topic=topic.name,

@@ -137,6 +137,8 @@ def _plan_text(found: Mapping[str, Any]) -> str:
         lines.append(f"left out, {REASONS[why]}: {', '.join(ranges[:_SHOWN])}{more}")
     if found["counted_twice"]:
         lines.append(f"Arize would count up to {found['counted_twice']:,} rows twice; not with --model or --version")
+    if found["may_expire"]:
+        lines.append(f"Kafka may delete up to {found['may_expire']:,} of them before they are read")
     told = [f"{found[name]:,} {name}" for name in ("bytes", "seconds") if found[name] is not None]
     told.append(f"{found['peak_memory_mib']:,} MiB of memory at most")
     lines.append(f"Estimated: {', '.join(told)}")

@@ -30,6 +30,9 @@ class Source(Protocol):
     def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
         """The first offset at or behind a time, partition by partition; the end where there is none yet."""
 
+    def retention_s(self, topics: Sequence[str]) -> dict[str, float]:
+        """How long records are kept; topics are left out that keep them for good, or of which it is not told."""
+
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, GroupOffset]:
         """Where the group stands; partitions without a committed offset are left out."""
 

@@ -111,6 +111,9 @@ class KafkaWindows:
     def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
         return self._source.offsets_at(partitions, timestamp_ms)
 
+    def retention_s(self, topics: Sequence[str]) -> dict[str, float]:
+        return self._source.retention_s(topics)
+
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, GroupOffset]:
         return self._source.committed(partitions)
 

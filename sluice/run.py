@@ -305,5 +305,8 @@ class Run:
         if staged is not None:
             self.staging.discard(staged)
 
+    def epoch_s(self) -> float:
+        return self._connections.clock.epoch_s()
+
     def now(self) -> str:
-        return timestamp(self._connections.clock.epoch_s())
+        return timestamp(self.epoch_s())

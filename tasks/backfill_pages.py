@@ -48,6 +48,7 @@ def plan_page(found: Mapping[str, Any], link: str | None) -> str:
         ("offsets", f"{found['offsets']:,}"),
         ("model", found["model"]),
         ("rows that Arize would count twice, at most", f"{found['counted_twice']:,}"),
+        ("offsets that Kafka may delete before they are read, at most", _number(found["may_expire"])),
         ("staged bytes, estimated", _number(found["bytes"])),
         ("seconds, estimated", _number(found["seconds"])),
         ("memory at most, MiB", f"{found['peak_memory_mib']:,}"),

@@ -125,6 +125,7 @@ class MemoryKafka:
         most: records that one read hands over; what is left of the window is cut off.
         on_commit: is shown what was committed.
         epoch: the leader epoch of every record that is read now.
+        keeps_s: how long topics keep their records; None: for good.
         asked: with which epochs the reads were asked for.
     """
 
@@ -137,6 +138,7 @@ class MemoryKafka:
         self.group: dict[Partition, GroupOffset] = {}
         self.most = 1_000
         self.epoch: int | None = None
+        self.keeps_s: float | None = None
         self.asked: list[Mapping[Partition, int]] = []
         self.on_commit: Callable[[Sequence[GroupOffset]], None] = lambda _: None
 
@@ -165,6 +167,9 @@ class MemoryKafka:
 
     def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
         return {item: self.end(item) for item in partitions}
+
+    def retention_s(self, topics: Sequence[str]) -> dict[str, float]:
+        return dict.fromkeys(topics, self.keeps_s) if self.keeps_s is not None else {}
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, GroupOffset]:
         pause("committed?")

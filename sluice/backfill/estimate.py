@@ -11,6 +11,7 @@ from sluice.backfill.report import BackfillPlan, ranges_of
 from sluice.forecast import peak_memory_mib
 from sluice.ledger import Ledger, coverage
 from sluice.ledger.entries import Window
+from sluice.offsets import Partition
 from sluice.run import Run
 
 _LOOKED_AT = 50  # entries: a bounded look, however long the ledger is
@@ -60,10 +61,30 @@ def described(run: Run, plan: BackfillPlan) -> dict[str, Any]:
         "offsets": plan.offsets,
         "left_out": {why: list(map(str, items)) for why, items in plan.apportioned.left_out.items()},
         "counted_twice": _counted_twice(run, plan),
+        "may_expire": _may_expire(run, plan, known),
         "bytes": round(plan.offsets * known.bytes_an_offset) if known.bytes_an_offset else None,
         "seconds": round(plan.offsets / known.offsets_a_second) if known.offsets_a_second else None,
         "peak_memory_mib": peak_memory_mib(limits),
     }
+
+
+def _may_expire(run: Run, plan: BackfillPlan, known: Measured) -> int | None:
+    """Count the offsets that Kafka may delete before they are read, at most: it deletes them a segment at a time.
+
+    None where it is not told how long a topic keeps its records.
+    """
+    topics = sorted({item.partition.topic for window in plan.windows for item in window})
+    kept_s = run.source.retention_s(topics) if topics else {}
+    if not kept_s:
+        return None
+    takes_s = plan.offsets / known.offsets_a_second if known.offsets_a_second else 0.0
+    bounds: dict[Partition, int] = {}
+    for topic, seconds in kept_s.items():
+        partitions = [item for item in plan.bounds if item.topic == topic]
+        oldest_ms = int((run.epoch_s() + takes_s - seconds) * 1000)
+        bounds |= run.source.offsets_at(partitions, max(oldest_ms, 0))
+    taken = (item for window in plan.windows for item in window)
+    return sum(max(0, min(item.stop, bounds.get(item.partition, 0)) - item.start) for item in taken)
 
 
 def _counted_twice(run: Run, plan: BackfillPlan) -> int:

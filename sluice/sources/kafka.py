@@ -11,7 +11,7 @@ from typing import Self
 from confluent_kafka.admin import TopicDescription  # type: ignore[attr-defined]  # no __all__
 
 from sluice.clock import Clock, SystemClock
-from sluice.errors import TopicMissing
+from sluice.errors import TopicMissing, TopicNotAllowed
 from sluice.offsets import Bounds, GroupOffset, Partition
 from sluice.sources.kafka_admin import GroupStanding, KafkaAdmin, is_there
 from sluice.sources.kafka_connection import Connection
@@ -122,6 +122,19 @@ class KafkaSource:
         found = self._admin.first_since(partitions, timestamp_ms)
         return {item: offset if offset >= 0 else ends[item] for item, offset in found.items()}
 
+    def retention_s(self, topics: Collection[str]) -> dict[str, float]:
+        """Ask how long records are kept; topics are left out that keep them for good, or of which it is not told.
+
+        Raises:
+            TopicMissing, SourceRefused, SourceUnavailable: see there.
+        """
+        try:
+            found = self._admin.configuration(topics)
+        except TopicNotAllowed:
+            return {}
+        kept = {topic: int(told.get("retention.ms", -1)) for topic, told in found.items() if _is_deleted(told)}
+        return {topic: milliseconds / 1000 for topic, milliseconds in kept.items() if milliseconds >= 0}
+
     def committed(self, partitions: Collection[Partition]) -> dict[Partition, GroupOffset]:
         """Ask what the group has committed; partitions for which it has nothing are left out.
 
@@ -175,3 +188,8 @@ def _chosen(topic: TopicDescription, numbers: Collection[int] | None) -> list[Pa
             "Fix source.kafka.partitions",
         )
     return [Partition(topic.name, number) for number in there if numbers is None or number in numbers]
+
+
+def _is_deleted(configuration: Mapping[str, str]) -> bool:
+    """Whether records go by their age; a compacted topic keeps the last one of each key."""
+    return "delete" in configuration.get("cleanup.policy", "delete")

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions as Group
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AclOperation, OffsetSpec, TopicDescription  # type: ignore[attr-defined]  # no __all__
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
+    AclOperation,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+    TopicDescription,
+)
 
 from sluice.clock import Clock
 from sluice.errors import SluiceError, SourceUnavailable, TopicMissing
@@ -114,6 +120,17 @@ class KafkaAdmin:
             lambda group: f"consumer group {group}",
         )[name]
         return GroupStanding(members=len(found.members), allowed=_names(found.authorized_operations))
+
+    def configuration(self, topics: Collection[str]) -> dict[str, dict[str, str]]:
+        """Ask how topics are configured; raises as `describe` does, and where the user may not DescribeConfigs."""
+        wanted = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        answers = self._answers(
+            lambda timeout_s: self._client.describe_configs(wanted, request_timeout=timeout_s),
+            lambda resource: f"the configuration of topic {resource.name}",
+        )
+        return {
+            resource.name: {name: entry.value for name, entry in found.items()} for resource, found in answers.items()
+        }
 
     def earliest(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """Ask for the lowest offset that there still is; raises as `describe` does."""

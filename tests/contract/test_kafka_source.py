@@ -576,6 +576,16 @@ class TestSnapshot:
         with pytest.raises(TopicMissing, match=f"no topic {wrong}; nearest existing: {name}"):
             source.snapshot([name, wrong])
 
+    def test_how_long_records_are_kept_is_told_of_topics_that_delete_by_age(
+        self, kafka: Kafka, topic: Topics, source: KafkaSource
+    ) -> None:
+        hour, good, compacted = (
+            topic(retention_ms="3600000"),
+            topic(retention_ms="-1"),
+            topic(cleanup_policy="compact"),
+        )
+        assert source.retention_s([hour, good, compacted]) == {hour: 3600.0}
+
     def test_offsets_at_a_time(self, kafka: Kafka, topic: Topics, source: KafkaSource) -> None:
         name = topic(2)
         writing = producer(kafka)

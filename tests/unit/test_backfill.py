@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from sluice.backfill.request import Request
 from sluice.backfill.work import Backfill
 from sluice.ledger import entries
 from sluice.ledger.names import SlotName
-from sluice.offsets import OffsetRange
+from sluice.offsets import OffsetRange, Partition
 from sluice.resolution import resolve_delivery, resolve_window
 from sluice.status import status
 from sluice.sweep import let_go
@@ -276,3 +276,22 @@ def test_a_plan_says_how_much_it_is_by_what_the_newest_windows_were(desk: Desk) 
     assert (found["offsets"], found["seconds"]) == (13, None)
     assert found["bytes"] > 0
     assert found["left_out"]["delivered"] == ["a[0] 10..50"]
+
+
+def test_a_plan_says_what_kafka_may_delete_before_it_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def may_expire() -> int | None:
+        run = desk.open(LATE)
+        found: int | None = described(run, Backfill(run, Request(), reason="").plan(write=False))["may_expire"]
+        return found
+
+    assert may_expire() is None
+    desk.kafka.keeps_s = 3600
+    asked: list[int] = []
+
+    def offsets_at(partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
+        asked.append(timestamp_ms)
+        return {item: 6 if item == A0 else 0 for item in partitions}
+
+    monkeypatch.setattr(desk.kafka, "offsets_at", offsets_at)
+    assert may_expire() == 6
+    assert asked == [int((desk.world.now_s - 3600) * 1000)]
