@@ -146,11 +146,10 @@ class Run:
         return self._planned_from(standing, (*untold, *unfinished))
 
     def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:
-        if self.ledger.exists and self.ledger.state.held:
-            return Planned(
-                plan=Plan(backlog=(), windows=()), unfinished=unfinished, problem=held_error(self.ledger.state)
-            )
         plan = self.outlook.plan(standing, self._options.until, self._windows_left)
+        if self.ledger.exists and self.ledger.state.held:  # nothing is taken; how far it falls behind is told
+            plan, problem = replace(plan, windows=()), held_error(self.ledger.state)
+            return Planned(plan=plan, unfinished=unfinished, problem=problem)
         return Planned(plan=plan, unfinished=unfinished, problem=None)
 
     @property

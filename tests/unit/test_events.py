@@ -249,3 +249,12 @@ def test_each_automation_of_the_file_looks_at_the_runs_that_it_is_about(
 def _covers(trigger: dict[str, Any], event: Event) -> bool:
     matched = (fnmatch(event.resource.get(label, ""), wanted) for label, wanted in trigger["match"].items())
     return event.name in trigger["expect"] and all(matched)
+
+
+def test_a_pipeline_that_is_held_still_says_how_far_it_falls_behind(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1", *[b"bad 1"] * 3)
+    assert desk.run().state == "held"
+    desk.kafka.produce(A0, *[b"good 1"] * 9)
+    desk.kafka.earliest[A0] = 3
+    report = desk.run()
+    assert (report.state, report.as_dict()["left_to_read"], report.retention_margin) == ("held", 9, 1)
