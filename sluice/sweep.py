@@ -77,7 +77,8 @@ def sweepable(
 
 def _may_be_named(ledger: Ledger) -> list[OffsetRange]:
     """Return the ranges below the ledger's position of which an entry may still be made."""
-    found = [item.range for held in ledger.state.held for item in held.entry.ranges]
+    held = [*(item.entry for item in ledger.state.held), *(slot for slot in ledger.waiting_slots() if slot.held)]
+    found = [item.range for entry in held for item in entry.ranges]
     return found + [item for claim in ledger.state.claims.values() for item in claim.in_hand]
 
 

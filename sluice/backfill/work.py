@@ -11,7 +11,7 @@ from zlib import crc32
 from sluice.backfill.claiming import apportion, claim_of, open_claims, windows_of
 from sluice.backfill.report import BackfillPlan, BackfillReport, ranges_of
 from sluice.backfill.request import Ranges, Request
-from sluice.errors import START_ANEW, LedgerMoved, OffsetsExpired, TopicRecreated
+from sluice.errors import START_ANEW, LedgerMoved, NothingToResolve, OffsetsExpired, TopicRecreated
 from sluice.garbage import collecting_seldom
 from sluice.importing.settling import Settled
 from sluice.ledger import LedgerState, entries
@@ -24,6 +24,7 @@ from sluice.steps import step
 
 MOST_WINDOWS: Final = 10_000  # of one claim, which is one object; what is left is claimed when these are done
 Todo = tuple[SlotName, Ranges]
+_LOOK: Final = "See: sluice status FILE"
 
 
 class Backfill:
@@ -184,8 +185,15 @@ class Backfill:
         """Give up every window of claims that nobody has sealed, and return how many: their offsets are free again.
 
         What is sealed is delivered all the same, by the next start or by those who are at it.
+
+        Raises:
+            NothingToResolve: nothing is left of one of them.
         """
-        voided = 0
+        voided, known = 0, self._run.ledger.state.claims
+        for number in claims:
+            if number not in known or not known[number].undecided:
+                opened = ", ".join(str(other) for other, claim in sorted(known.items()) if claim.undecided) or "none"
+                raise NothingToResolve(f"Nothing is left to give up of a claim {number}; open: {opened}", _LOOK)
         # A window that is cut short meanwhile leaves another slot.
         while undecided := [item for item in self.todo(claims) if item[1]]:
             voided += sum(self._void(name, ranges) for name, ranges in undecided)

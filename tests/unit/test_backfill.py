@@ -11,6 +11,7 @@ from sluice.backfill.estimate import described
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request
 from sluice.backfill.work import Backfill
+from sluice.errors import NothingToResolve
 from sluice.ledger import entries
 from sluice.ledger.names import SlotName
 from sluice.offsets import OffsetRange, Partition
@@ -172,9 +173,10 @@ def test_a_checkpoint_remembers_what_was_taken_again(desk: Desk) -> None:
 
 def test_a_cancelled_backfill_frees_what_nobody_sealed_and_delivers_the_rest(desk: Desk) -> None:
     desk.backfill(REFUSES, file=LATE)
-    run = desk.open(LATE)
-    run.prepare()
+    run = desk.person(LATE)
     assert Backfill(run, Request(), reason="").cancel([1]) == 3
+    with pytest.raises(NothingToResolve, match="open: none"):
+        Backfill(run, Request(), reason="").cancel([1])
     assert run.ledger.state.claims[1].unsettled == {0}
     report = desk.backfill(file=LATE)
     assert report.claims == (1, 2)

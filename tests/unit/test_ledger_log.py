@@ -372,3 +372,13 @@ def test_a_file_of_a_slot_is_left_alone_until_the_slot_is_decided_and_for_good_i
     assert sweep(store, ledger) == []
     store.put_once(KEYS.slot(claim, 1), encode(void(claim, 1)))
     assert sweep(store, ledger) == [files[1].key]
+
+
+def test_what_may_still_be_redone_of_a_held_slot_is_left_alone(store: MemoryStore, ledger: Ledger) -> None:
+    ledger.seal(window("a[0] 0..9"))
+    claim = claimed(ledger, "a[0] 0..4")
+    ledger.decide(slot(claim, 0, "a[0] 0..4", held="bad"))
+    redone = staged(store, "staged", "a[0] 0..4", "a")
+    assert sweep(store, ledger) == []
+    ledger.append(derived(claim, "drop", "a[0] 0..4", parts=0, slot=0), lambda _: True)
+    assert sweep(store, ledger) == [redone.key]

@@ -131,7 +131,9 @@ def backfilled(run: Run, request: Request, *, stops: bool) -> BackfillReport:
 
 def cancelled(run: Run) -> int:
     run.require_ledger()
-    return Backfill(run, Request(), reason="").cancel(list(run.ledger.state.claims))
+    return Backfill(run, Request(), reason="").cancel(
+        [n for n, item in run.ledger.state.claims.items() if item.undecided]
+    )
 
 
 class Drains(RuleBasedStateMachine):
