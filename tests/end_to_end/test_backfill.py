@@ -145,6 +145,17 @@ def test_a_cancel_that_races_with_a_seal_leaves_each_offset_in_one_entry(bench: 
     check(bench, name, flights)
 
 
+def test_a_cancel_that_was_killed_is_finished_by_saying_it_again(bench: Bench, flights: Written) -> None:
+    name = late(bench, flights)
+    bench.killed(name, "slot.sealed:1", *REASON, "--max-parallel", "1", verb="backfill")
+    bench.killed(name, "slot.void:1", "--cancel", "1", verb="backfill")
+    assert bench.sluice("backfill", name, "--cancel", "1").found["voided"] == 1
+    assert sorted(item["kind"] for item in bench.books(name).slots.values()) == ["slot", "void", "void"]
+    done = bench.sluice("backfill", name, *REASON)
+    assert (done.code, done.found["claims"]) == (0, [1, 2])
+    check(bench, name, flights)
+
+
 # ── what is asked for
 
 

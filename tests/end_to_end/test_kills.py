@@ -45,6 +45,9 @@ ON_S3 = ("window.staged:1", "window.sealed:2", "delivery.answered_accepted:1", "
 ELSEWHERE = {
     *("ledger.taken", "window.sealed_by_another", "window.resolved", "delivery.resolved", "delivery.said"),
     *("ledger.skipped", "group.realigned"),
+    # Of the past: test_backfill.
+    *("backfill.claimed", "backfill.progress", "backfill.recorded"),
+    *("slot.sealed", "slot.decided_by_another", "slot.void"),
     # By the other path into Arize: test_import_path.
     *("import.tried_out", "import.not_tried_out", "import.begun", "import.job", "import.unanswered"),
     *(

@@ -25,7 +25,11 @@ class Recorded:
         ]
 
     def runs(self, **_: Any) -> list[dict[str, Any]]:
-        return [{"id": f"r{number}", "name": "x → 1 rows", "parameters": {"pipeline": "x"}} for number in (2, 1)]
+        return [{"id": f"r{number}", "name": "x → 1 rows", "deployment_id": "d"} for number in (2, 1)]
+
+    def ask(self, method: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        assert (method, path, body) == ("POST", "/deployments/filter", {})
+        return [{"id": "d", "name": "x"}]
 
 
 def test_the_newest_of_each_page_is_pictured_and_a_chart_in_the_dark_too() -> None:
@@ -36,7 +40,7 @@ def test_the_newest_of_each_page_is_pictured_and_a_chart_in_the_dark_too() -> No
         "map-my-flights": ("http://here/v2/artifacts/artifact/map2", "A", False),
         "map-my-flights-dark": ("http://here/v2/artifacts/artifact/map2", "A", True),
         "plan-my-flights": ("http://here/v2/artifacts/artifact/plan2", "A", False),
-        "run-x": ("http://here/v2/runs/flow-run/r2", "window.sealed", False),
+        "run-x": ("http://here/v2/runs/flow-run/r2", ".sealed", False),
         "runs": ("http://here/v2/runs", "x → 1 rows", False),
     }
 
