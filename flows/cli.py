@@ -143,6 +143,14 @@ def backfill(options: argparse.Namespace) -> Printed:
     return found.get("exit_code", 0), found, backfill_text(found)
 
 
+def replay(options: argparse.Namespace) -> Printed:
+    """Show what would go out once more of entries that were delivered, and where Arize counts twice; --run does it."""
+    from flows.cli_replay import replay_text, replayed
+
+    found = replayed(options)
+    return found["exit_code"], found, replay_text(found)
+
+
 def import_job(options: argparse.Namespace) -> Printed:
     """Show the import job that reads the pipeline's files; with --apply, --made or --next, change what is so."""
     from flows.cli_import_job import import_job_text, looked_at
@@ -186,6 +194,7 @@ COMMANDS = {
         plan,
         run,
         backfill,
+        replay,
         status,
         rejected,
         resolve,

@@ -24,6 +24,10 @@ _JOB_CHANGES = {
     "made": "a person made the job, and there is no developer key to find it by",
     "next": "leave the prefix of today behind for good: another one, and another job",
 }
+_WHAT = "the rows that were delivered, or the rejected records that pass by the pipeline file of today"
+_SOURCES = (
+    "the staged file; Kafka, which must give the same rows; or Kafka where the file is gone, which is the default"
+)
 _SIDES = "which side is right: ledger sets the group back or forward, group skips the ledger forward"
 MOST_RECORDS = 10_000
 Command = Callable[[argparse.Namespace], Any]
@@ -137,6 +141,21 @@ def _backfill(parser: argparse.ArgumentParser) -> None:
     _no_prefect(parser)
 
 
+def _replay(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what")
+    what.add_argument("--entry", type=_name, action="append", required=True, help="its number, or 12/3; several times")
+    what.add_argument("--what", choices=["rows", "rejected"], default="rows", help=_WHAT)
+    what.add_argument("--source", choices=["staged", "kafka", "either"], default="either", help=_SOURCES)
+    what.add_argument("--take-differences", action="store_true", help="take the rows from Kafka though they are others")
+    to = parser.add_argument_group("where to", "as the pipeline file says today, but for:")
+    to.add_argument("--model", help="another model")
+    to.add_argument("--version", help="this version of the model, for all rows")
+    to.add_argument("--path", choices=["sdk", "object_store"], help="by the SDK, or as a file")
+    to.add_argument("--count-twice", action="store_true", help="also where Arize has the rows and counts them twice")
+    parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
+    parser.add_argument("--run", action="store_true", help="do it; without, only show what would go")
+
+
 def _range(text: str) -> OffsetRange:
     try:
         return OffsetRange.parse(text)
@@ -189,6 +208,7 @@ _OPTIONS = {
     "plan": [_bounds],
     "run": [_bounds, _no_prefect],
     "backfill": [_backfill],
+    "replay": [_replay],
     "rejected": [_entry],
     "resolve": [_entry, _verdict],
     "realign": [_side],

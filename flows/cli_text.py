@@ -48,7 +48,7 @@ def draft_text(found: Mapping[str, Any]) -> str:
 
 def plan_text(found: Mapping[str, Any]) -> str:
     rows = [(number, item) for number, window in enumerate(found["windows"], 1) for item in window]
-    waiting = [f"Entry {number} is sealed and not delivered: it comes first." for number in found["unfinished"]]
+    waiting = [f"Entry {number} is sealed and not delivered: the run finishes it." for number in found["unfinished"]]
     lines = [f"{counted(len(found['windows']), 'window')}, {found['offsets']:,} offsets"]
     lines += waiting + ([found["held"]] if found["held"] else [])
     lines += [table(("window", "range"), rows)] if rows else ["Nothing new: every partition is caught up."]
@@ -94,6 +94,9 @@ def status_text(found: Mapping[str, Any]) -> str:
     files = {name: count for name, count in found["files"].items() if count}
     if files:
         lines.append("files: " + ", ".join(f"{count:,} {name}" for name, count in files.items()))
+    lines += (
+        [f"{counted(found['redeemed'], 'rejected record')} passed later, and went out"] if found["redeemed"] else []
+    )
     lines += [
         f"backfill {item['claim']} ({item['reason']}): {item['offsets_left']:,} offsets in "
         f"{counted(item['windows_left'], 'window')} left, {counted(item['slots_waiting'], 'slot')} waiting"
@@ -112,6 +115,7 @@ def rejected_text(found: Mapping[str, Any]) -> str:
     records = found["records"]
     lines = [f"entry {found['entry']} of {found['pipeline']}: {counted(found['rejected'], 'rejected record')}"]
     lines += [f"{count:,} {reason}" for reason, count in found["reasons"].items()]
+    lines += [f"{found['redeemed']:,} of them passed later, and went out"] if found["redeemed"] else []
     if records:
         lines.append(table(tuple(records[0]), ([*record.values()] for record in records[:_SHOWN])))
     if len(records) > _SHOWN:

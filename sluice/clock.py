@@ -37,3 +37,8 @@ class SystemClock:
 def timestamp(epoch_s: float) -> str:
     """RFC 3339 in UTC, whole seconds: how every object of the ledger says when."""
     return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def epoch_s_of(timestamp: str) -> float:
+    """Read back what `timestamp` wrote, in epoch seconds."""
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -5,6 +5,8 @@ SluiceError
 │   ├── WrongPipelineFile        the file, its line and key, what is allowed
 │   ├── WrongSettings            a variable of the environment or a connection
 │   ├── NothingToResolve         there is nothing to give a word on
+│   ├── NothingToReplay          the entry has nothing that could be delivered again
+│   ├── CountsTwice              Arize has the rows already, and nobody said that it may count them twice
 │   └── RealignNotPossible       the ledger cannot go where the group stands
 ├── Transient                    the next run may well succeed; nothing to mend
 │   ├── SourceUnavailable        no broker answers, or it stopped answering
@@ -30,6 +32,7 @@ SluiceError
 │   ├── StoreRefused             the store refused the credentials
 │   ├── StoreIgnoresConditions   the store overwrites where it must refuse
 │   ├── StagedFileDamaged        a staged file is gone or differs from its entry
+│   ├── ReplayDiffers            what Kafka has now gives other rows than the entry has
 │   ├── LedgerDamaged            a ledger object cannot be read, or the chain is broken
 │   ├── LedgerOfAnotherVersion   written by a newer Sluice
 │   ├── DestinationRefused       Arize refused the credentials or the space
@@ -108,6 +111,14 @@ class WrongSettings(WrongUse):
 
 class NothingToResolve(WrongUse):
     """The entry is not held, or the part has no send without a known outcome."""
+
+
+class NothingToReplay(WrongUse):
+    """The entry was never delivered, or holds nothing that could be delivered again."""
+
+
+class CountsTwice(WrongUse):
+    """Arize has these rows already, and would count them once more."""
 
 
 class RealignNotPossible(WrongUse):
@@ -208,6 +219,10 @@ class StoreIgnoresConditions(Terminal):
 
 class StagedFileDamaged(Terminal):
     """A staged file is missing, or its hash differs from the entry's."""
+
+
+class ReplayDiffers(Terminal):
+    """The records that Kafka has now give other rows than those that were delivered."""
 
 
 class LedgerDamaged(Terminal):

@@ -14,7 +14,7 @@ _LOOK = "See: sluice import-job FILE"
 
 def describe(run: Run) -> dict[str, Any]:
     """Say which job reads the pipeline's files, how it stands, and where it is not as the pipeline file wants it."""
-    newest = run.outbound.imports.newest()
+    newest = run.outbound.importing.newest()
     wanted = run.outbound.importing.spec(newest[1].prefix if newest else "")
     found: dict[str, Any] = {
         "path": run.pipeline.arize.path,
@@ -64,7 +64,7 @@ def apply(run: Run) -> dict[str, Any]:
 
 def say_made(run: Run) -> dict[str, Any]:
     """Take a person's word that the job of the newest generation is made, where nobody may ask Arize."""
-    newest = run.outbound.imports.newest()
+    newest = run.outbound.importing.newest()
     if newest is None or run.outbound.imports.job(newest[0]) is not None:
         raise NothingToResolve("There is no import job to be made by a person", _LOOK)
     if run.outbound.importing.asks:
@@ -80,7 +80,7 @@ def begin_next(run: Run) -> dict[str, Any]:
 
 
 def _job(run: Run) -> tuple[int, Generation, Job]:
-    newest = run.outbound.imports.newest()
+    newest = run.outbound.importing.newest()
     job = run.outbound.importing.job_of(*newest) if newest else None
     if newest is None or job is None:
         raise NothingToResolve("There is no import job that Arize shows", _LOOK)

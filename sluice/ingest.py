@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -89,20 +89,26 @@ def ingest(verbs: Verbs, report: RunReport, *, parallel_windows: int) -> RunRepo
 
 
 def _drain(verbs: Verbs, work: _Deliveries) -> None:
-    """Finish and drain, by as many plans as it takes: another run that goes on in the ledger makes one void."""
-    is_drained = False
-    while not is_drained:
+    """Finish and drain, by as many plans as it takes: another run that goes on in the ledger makes one void.
+
+    What holds up nobody comes last: a replay that Arize refuses keeps no new window.
+    """
+    while True:
         planned = verbs.plan()
         work.report = work.report.with_plan(planned.plan)
-        for unfinished in planned.unfinished:
+        first = [item for item in planned.unfinished if not item.holds_up_nothing]
+        for unfinished in first:
             work.take(unfinished)
         work.finish()
-        if planned.unfinished:
+        if first:
             work.settle(patience=False)
-        if planned.problem is not None:
-            raise planned.problem
-        is_drained = _drain_plan(verbs, work, planned.plan)
+        is_over = planned.problem is not None or _drain_plan(verbs, work, planned.plan)
         work.finish()
+        if is_over:
+            break
+    failed = work.take_each(item for item in planned.unfinished if item.holds_up_nothing)
+    if problem := planned.problem or failed:
+        raise problem
 
 
 def _drain_plan(verbs: Verbs, work: _Deliveries, plan: Plan) -> bool:
@@ -152,6 +158,17 @@ class _Deliveries:
         for part in range(len(window.entry.parts)):
             if part not in there:
                 self._submit(window.number, part)
+
+    def take_each(self, windows: Iterable[WindowReport]) -> SluiceError | None:
+        """Deliver windows one by one, each whatever becomes of the others, and return the first error."""
+        errors: list[SluiceError] = []
+        for window in windows:
+            try:
+                self.take(window)
+                self.finish()
+            except SluiceError as error:
+                errors.append(error)
+        return next(iter(errors), None)
 
     def finish(self, *, quietly: bool = False) -> None:
         """Wait until everything in hand is delivered; then raise the first error, unless it is told to be quiet."""

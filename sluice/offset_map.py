@@ -14,7 +14,6 @@ from sluice.offsets import Bounds, OffsetRange, Partition
 
 Kind = Literal["ingested", "backfilled", "waiting", "missing", "gone", "unread"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_ONCE_MORE = ("replay", "rejected")  # entries on rows that an earlier entry brought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,5 +152,5 @@ def _joined(pieces: Sequence[tuple[Kind, int, int]]) -> tuple[Stretch, ...]:
 
 def _waiting(state: LedgerState, slots: Iterable[entries.Sealed]) -> Coverage:
     opened = (item.entry for item in state.open.values())
-    first = (entry for entry in opened if not isinstance(entry, entries.Derived) or entry.purpose not in _ONCE_MORE)
+    first = (entry for entry in opened if not (isinstance(entry, entries.Derived) and entry.is_once_more))
     return coverage.add({}, [item.range for entry in (*first, *slots) for item in entry.ranges])

@@ -14,6 +14,8 @@ from sluice.run import Run
 def rejections(run: Run, name: EntryName) -> dict[str, Any]:
     """List the rejected records of an entry, in the order of topic, partition and offset. Nothing is written.
 
+    `redeemed` of them passed later, and went out by a replay.
+
     Raises:
         WrongUse: there is no such entry, or it seals no records.
     """
@@ -29,6 +31,7 @@ def rejections(run: Run, name: EntryName) -> dict[str, Any]:
         "pipeline": run.pipeline.name,
         "entry": shown(name),
         "rejected": len(rows),
+        "redeemed": sum(run.ledger.state.once_more.redeemed_of(name).values()),
         "reasons": dict(Counter(row["reason"] for row in rows).most_common()),
         "file": file.key if file else None,
         "records": rows,

@@ -67,6 +67,11 @@ class Run:
         return self._connections.source
 
     @property
+    def file_sha256(self) -> str:
+        """Of the pipeline file that is run by."""
+        return self._loaded.sha256
+
+    @property
     def destination(self) -> entries.Destination:
         """Where rows go by today's file and settings."""
         return self.outbound.destination

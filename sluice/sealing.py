@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sluice.clock import timestamp
+from sluice.clock import epoch_s_of, timestamp
 from sluice.connections import Connections
-from sluice.errors import NothingToResolve
+from sluice.errors import NothingToResolve, WrongSettings
 from sluice.ledger import Ledger, entries
 from sluice.offsets import CountedRange, OffsetRange
 from sluice.pipeline import LoadedPipeline, Pipeline
@@ -19,9 +19,12 @@ from sluice.redaction import Redaction
 from sluice.staging import Staging
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from sluice.windows import MappedWindow
 
 _REASONS = 3  # the commonest ones are named
+_WITHOUT_A_KEY = "Take the staged files, or hash a field in today's pipeline file, too: then SLUICE_HASH_KEY is read"
 # Where the file of an entry will be: of its id, its first range, and the file with its sha256.
 Address: TypeAlias = Callable[[str, OffsetRange, Path, str], str]
 
@@ -54,19 +57,21 @@ class Sealing:
 
     def entry_from(self, read: Sequence[ReadRange]) -> dict[str, Any]:
         """Map what was read, stage its rows, and return the fields of the entry that seals it."""
-        mapped, redaction = self._map(read), self._redaction
+        # One reading of the clock: a replay from Kafka judges the age of events by what the entry says of it.
+        written_at, redaction = timestamp(self._connections.clock.epoch_s()), self._redaction
+        mapped = self.map_as(self._pipeline, read, now_s=epoch_s_of(written_at))
         first = mapped.counted[0].range
         held = self._why_held(mapped)
         staged, entry_id = self._staging.stage(mapped.frame, first), uuid.uuid4().hex
         return {
             "id": entry_id,
-            "written_at": timestamp(self._connections.clock.epoch_s()),
+            "written_at": written_at,
             "run": self._run_id,
             "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
             "staged": staged,
             "rejected": self._staging.stage_rejected(redaction.rejected(mapped.rejected), first),
             "raw": self._staging.stage_raw(self._every_record(read), first) if held and redaction.keeps_raw else None,
-            "parts": parts_of(mapped, self._pipeline),
+            "parts": parts_of(mapped.frame, self._pipeline),
             "destination": self.destination(entry_id, first, None if held else staged),
             "pipeline_sha256": self._loaded.sha256,
             "held": held,
@@ -98,11 +103,22 @@ class Sealing:
             )
         return self.destination(entry_id, origin.ranges[0].range, origin.staged)
 
-    def _map(self, read: Sequence[ReadRange]) -> MappedWindow:
+    def map_as(self, pipeline: Pipeline, read: Sequence[ReadRange], *, now_s: float) -> MappedWindow:
+        """Map and validate what was read by a pipeline, which may be of another file than this run's.
+
+        Args:
+            now_s: the clock by which times are judged.
+
+        Raises:
+            WrongSettings: it hashes fields, and there is no key.
+        """
         # Imported here: pyarrow's reader costs a fifth of a second, and a plan needs none of it.
         from sluice.windows import kept_window
 
-        return kept_window(self._pipeline, read, self._redaction, now_s=self._connections.clock.epoch_s())
+        key = self._connections.hash_key
+        if pipeline.hash and not key:
+            raise WrongSettings("The pipeline file of then hashes fields, and there is no key", _WITHOUT_A_KEY)
+        return kept_window(pipeline, read, Redaction.of(pipeline, key), now_s=now_s)
 
     def _every_record(self, read: Sequence[ReadRange]) -> Iterator[Record]:
         for item in read:
@@ -121,14 +137,14 @@ class Sealing:
         return entries.LedgerRange.of(counted, self._ledger.state.topics[counted.range.partition.topic])
 
 
-def parts_of(mapped: MappedWindow, pipeline: Pipeline) -> tuple[entries.Part, ...]:
+def parts_of(frame: pl.DataFrame, pipeline: Pipeline) -> tuple[entries.Part, ...]:
     """One part for each model version, as the SDK takes one a call; actuals are joined whatever their version.
 
     On the import path the file is the one part.
     """
-    if not mapped.frame.height:
+    if not frame.height:
         return ()
-    if pipeline.arize.path == "object_store" or pipeline.kind == "actuals" or "version" not in mapped.frame.columns:
-        return (entries.Part(version=None, rows=mapped.frame.height),)
-    counts = mapped.frame.group_by("version").len().sort("version")
+    if pipeline.arize.path == "object_store" or pipeline.kind == "actuals" or "version" not in frame.columns:
+        return (entries.Part(version=None, rows=frame.height),)
+    counts = frame.group_by("version").len().sort("version")
     return tuple(entries.Part(version=version, rows=rows) for version, rows in counts.iter_rows())

@@ -53,6 +53,21 @@ class Staging:
         """Stage every record of a held window, raw."""
         return self._put("held", raw_frame((record, None) for record in records), first)
 
+    def keep(self, frame: pl.DataFrame) -> StagedFile:
+        """Write rows to a local file alone; it has no key yet."""
+        file, sha256 = self._written(frame)
+        return _described(file, sha256, frame.height, key="", content=content_hash(frame))
+
+    def stage_for(self, number: int, file: StagedFile) -> StagedFile:
+        """Put a local file under a name that the entry of this number alone may name, if it comes to be.
+
+        A file that is called after its range may be swept as long as no entry names it, once the ledger stands behind
+        it; one that is called after an entry only behind that.
+        """
+        staged = file.model_copy(update={"key": self._keys.file_of_entry("staged", number, file.sha256)})
+        self._store_file(staged, self.local_copy(file))
+        return staged
+
     def local_copy(self, file: StagedFile) -> Path:
         """Return a local file with the bytes of a staged one, downloaded unless this run wrote it.
 
@@ -63,16 +78,26 @@ class Staging:
         if not local.exists():
             part = self.scratch / uuid.uuid4().hex
             if not self._store.fetch(file.key, part):
-                raise StagedFileDamaged(
-                    f"{file.key} is gone from the store",
-                    "Bring it back from a backup or a version; what `keep` let go of is gone for good",
-                )
+                raise _gone(file)
             if sha256_of(part) != file.sha256:
                 raise StagedFileDamaged(
                     f"{file.key} differs from its entry in the ledger", "Bring back its first version"
                 )
             part.rename(local)
         return local
+
+    def is_there(self, file: StagedFile) -> bool:
+        """Whether the store has it; not whether it is as its entry says."""
+        return self._store.stat(file.key) is not None
+
+    def check_there(self, file: StagedFile) -> None:
+        """Check that the store has it.
+
+        Raises:
+            StagedFileDamaged: it is gone.
+        """
+        if not self.is_there(file):
+            raise _gone(file)
 
     def discard(self, file: StagedFile) -> None:
         """Drop the local copy; the store's stays."""
@@ -98,17 +123,20 @@ class Staging:
         return found
 
     def _put(self, kind: str, frame: pl.DataFrame, first: OffsetRange, content: str | None = None) -> StagedFile:
+        file, sha256 = self._written(frame)
+        staged = _described(file, sha256, frame.height, key=self._keys.file(kind, first, sha256), content=content)
+        self._store_file(staged, file)
+        return staged
+
+    def _written(self, frame: pl.DataFrame) -> tuple[Path, str]:
+        """Write a local file and return it with its sha256, after which it is called."""
         unfinished = self.scratch / uuid.uuid4().hex
         frame.write_parquet(unfinished, compression="zstd", compression_level=1)
         sha256 = sha256_of(unfinished)
-        file = unfinished.rename(self.scratch / f"{sha256}.parquet")
-        key = self._keys.file(kind, first, sha256)
-        self._store.put_file_once(key, file, sha256)
-        staged = StagedFile(key=key, rows=frame.height, bytes=file.stat().st_size, sha256=sha256, content=content)
-        self._check_stored(staged, file)
-        return staged
+        return unfinished.rename(self.scratch / f"{sha256}.parquet"), sha256
 
-    def _check_stored(self, staged: StagedFile, file: Path) -> None:
+    def _store_file(self, staged: StagedFile, file: Path) -> None:
+        self._store.put_file_once(staged.key, file, staged.sha256)
         if self._store.has_file(staged.key, file, staged.sha256):
             return
         if self._store.stat(staged.key) is None:
@@ -117,6 +145,17 @@ class Staging:
         raise StagedFileDamaged(
             f"{staged.key} is not in the store as it was written", "Look at the store; then run again"
         )
+
+
+def _gone(file: StagedFile) -> StagedFileDamaged:
+    return StagedFileDamaged(
+        f"{file.key} is gone from the store",
+        "Bring it back from a backup or a version; what `keep` let go of is gone for good",
+    )
+
+
+def _described(file: Path, sha256: str, rows: int, *, key: str, content: str | None) -> StagedFile:
+    return StagedFile(key=key, rows=rows, bytes=file.stat().st_size, sha256=sha256, content=content)
 
 
 def raw_frame(records: Iterable[tuple[Record, str | None]]) -> pl.DataFrame:

@@ -40,6 +40,7 @@ def status(run: Run) -> dict[str, Any]:
         "waiting": [_waiting(run, name, entry, problem) for name, entry in _sealed(run).items()],
         "backfills": [_backfill(number, claim) for number, claim in sorted(state.claims.items())] if state else [],
         "files": file_counts(run),
+        "redeemed": sum(sum(taken.values()) for taken in state.once_more.redeemed.values()) if state else 0,
         "may_be_counted_twice": [{"entry": shown(item.name), "part": item.part} for item in run.deliveries.doubts()],
     }
 
@@ -58,7 +59,7 @@ def file_counts(run: Run) -> dict[str, int | None]:
         "complete": 0,
         "failed": len(refused),
     }
-    newest = run.outbound.imports.newest() if run.pipeline.arize.path == "object_store" else None
+    newest = run.outbound.importing.newest() if run.pipeline.arize.path == "object_store" else None
     if newest is None:
         return found
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sluice.ledger import Ledger, LedgerState
 from sluice.ledger.codec import decode_slot
 from sluice.ledger.entries import Claim, Sealed, Slot
+from sluice.ledger.keys import Keys
 from sluice.offsets import OffsetRange, Partition
 from sluice.run import Run
 from sluice.steps import step
@@ -54,7 +55,9 @@ def sweepable(
     A run stages a file first and names it in its entry later, maybe hours later. A window's first range, after which
     its file is called, starts where the ledger stands: so a file that starts below that is named by now, or never will
     be. Two kinds of entries go back below it: the redo of a held entry, and the slots of a claim; while one of these
-    can come, files that start in its ranges stay. Whoever adds a third kind must keep its files here first.
+    can come, files that start in its ranges stay. A replay may come at any time, of any range: its file is called after
+    the number of the one entry that may name it, and goes when that number is another entry's. Whoever adds another
+    kind must keep its files here first.
 
     The order is law: files are listed before the ledger is read, and what may come is looked at before what has come.
     """
@@ -67,11 +70,10 @@ def sweepable(
     named = _named(store, ledger)
     waiting = set(_files_of((*(item.entry for item in state.open.values()), *ledger.waiting_slots())))
     for key in files:
-        start = ledger.keys.file_start(key)
         if key in named:
             if key not in waiting and _is_older(store, key, lifetimes[key.partition("/")[0]]):
                 yield key
-        elif _is_passed(state, start) and not any(_starts_in(start, item) for item in kept):
+        elif _can_be_named_no_more(state, ledger.keys, key, kept):
             yield key
 
 
@@ -91,6 +93,14 @@ def _named(store: Store, ledger: Ledger) -> set[str]:
 def _files_of(sealed: Iterable[Sealed]) -> Iterator[str]:
     for item in sealed:
         yield from (file.key for file in (item.staged, item.rejected, item.raw) if file is not None)
+
+
+def _can_be_named_no_more(state: LedgerState, keys: Keys, key: str, kept: Sequence[OffsetRange]) -> bool:
+    number = keys.entry_of_file(key)
+    if number is not None:
+        return number < state.next_number
+    start = keys.file_start(key)
+    return _is_passed(state, start) and not any(_starts_in(start, item) for item in kept)
 
 
 def _is_older(store: Store, key: str, lifetime_s: float | None) -> bool:

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from sluice.backfill.report import BackfillReport
-from sluice.backfill.request import Request
+from sluice.backfill.request import Request as BackfillRequest
 from sluice.backfill.story import backfill
 from sluice.backfill.work import Backfill
 from sluice.connections import RunOptions
 from sluice.ingest import ingest
 from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.entries import Derived, Entry, Sealed
+from sluice.ledger.names import name_of
 from sluice.offsets import Partition
 from sluice.pipeline import LoadedPipeline
+from sluice.replay.report import ReplayReport
+from sluice.replay.request import Request
+from sluice.replay.story import replay
+from sluice.replay.work import Replay
 from sluice.report import RunReport
 from sluice.run import Run
 from tests import parts
@@ -73,11 +78,32 @@ class Desk:
         """Run a backfill once, Arize answering its sends so."""
         self.arize.script.extend(says)
         run = self.open(file)
-        verbs = Backfill(run, Request(**asked), reason="asked", newest_first=newest_first)
+        verbs = Backfill(run, BackfillRequest(**asked), reason="asked", newest_first=newest_first)
         empty = BackfillReport(run=run.report())
         report = backfill(verbs, empty, max_parallel=max_parallel, stop_at_failure=stop_at_failure)
         self.arize.script.clear()
         return report
+
+    def replay(self, *says: Said, file: LoadedPipeline | None = None, **asked: Any) -> ReplayReport:
+        """Run a replay once, Arize answering its sends so; `entries` are 12 or "12/3"."""
+        self.arize.script.extend(says)
+        work = self.replaying(file, **asked)
+        report = replay(work, ReplayReport(run=self.open(file).report()))
+        self.arize.script.clear()
+        return report
+
+    def look(self, file: LoadedPipeline | None = None, **asked: Any) -> ReplayReport:
+        """Look at what a replay would do."""
+        return self.replaying(file, write=False, **asked).plan(ReplayReport(run=self.open(file).report()))
+
+    def replaying(
+        self, file: LoadedPipeline | None = None, *, entries: Sequence[int | str], write: bool = True, **asked: Any
+    ) -> Replay:
+        names = tuple(name_of(str(name)) for name in entries)
+        request = Request(entries=names, **{"reason": "asked", **asked})
+        run = self.open(request.aimed(file or pipeline_file()))
+        run.require_ledger(write=write)
+        return Replay(run, request)
 
     @property
     def entries(self) -> list[Entry]:
@@ -107,4 +133,4 @@ class Desk:
     @property
     def arrived(self) -> list[tuple[str | None, Sequence[tuple[str, int, int]]]]:
         """Version and places of each part that came."""
-        return [(version, places) for (_, version), places in self.arize.arrived]
+        return [(version, places) for (_, version, _), places in self.arize.arrived]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,11 @@ class MemoryStore:
     def now_s(self) -> float:
         return float(int(self._world.now_s + self.ahead_s))
 
+    def take_over(self, other: MemoryStore) -> None:
+        """Hold what another one holds now."""
+        self.objects, self.writes = dict(other.objects), list(other.writes)
+        self._modified = dict(other._modified)
+
     @property
     def _who(self) -> str:
         process = current_process()
@@ -203,6 +209,9 @@ def record(partition: Partition, offset: int, value: bytes | None) -> Record:
     return Record(partition=partition, offset=offset, timestamp_ms=0, key=b"key", value=value, headers=())
 
 
+Arrival = tuple[str, str | None, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said(Answer):
     """An answer of the stand-in for Arize, and whether the rows arrived."""
@@ -227,13 +236,13 @@ class MemoryArize:
 
     Attributes:
         script: what it says to the next sends; ACCEPTS behind its end.
-        arrived: for each part that came, the staged file's sha256 and version, with its offsets.
+        arrived: for each part that came, the staged file's sha256, version and model, with its offsets.
         on_send: is told to which space a send goes, and how long it may take.
         space: where rows go by today's settings.
     """
 
     script: deque[Said] = field(default_factory=deque)
-    arrived: list[tuple[tuple[str, str | None], list[tuple[str, int, int]]]] = field(default_factory=list)
+    arrived: list[tuple[Arrival, list[tuple[str, int, int]]]] = field(default_factory=list)
     on_send: Callable[[str, float], None] = lambda *_: None
     space: str = "space"
 
@@ -250,7 +259,8 @@ class MemoryArize:
         rows = pl.read_parquet(file).filter(pl.col("version") == part.version)
         assert rows.height == part.rows
         if said.arrives:
-            self.arrived.append(((file.stem, part.version), rows.select("topic", "partition", "offset").rows()))
+            places = rows.select("topic", "partition", "offset").rows()
+            self.arrived.append(((file.stem, part.version, to.model), places))
         pause("send done")
         return said
 
@@ -295,6 +305,7 @@ arize: {{model: {model}, type: binary_classification, path: {path}, import_job: 
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
 policies: {{on_expired: {on_expired}, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
 keep: {keep}
+rejected: {{keep: {rejected}}}
 """
 
 
@@ -310,6 +321,7 @@ def pipeline_file(
     share: str = "50%",
     on_expired: str = "record",
     keep: str = "{}",
+    rejected: str = "raw",
 ) -> LoadedPipeline:
     """A small pipeline: four records a window, held from three rejected of four on."""
     text = _FILE.format(
@@ -323,9 +335,12 @@ def pipeline_file(
         share=share,
         on_expired=on_expired,
         keep=keep,
+        rejected=rejected,
     ).encode()
     pipeline = parse_pipeline(text, "flights.yaml")
-    return LoadedPipeline(pipeline=pipeline, text=text, sha256=f"{hash(text):x}", path=Path("flights.yaml"))
+    return LoadedPipeline(
+        pipeline=pipeline, text=text, sha256=hashlib.sha256(text).hexdigest(), path=Path("flights.yaml")
+    )
 
 
 def destination(model: str = "delay") -> entries.Destination:

@@ -28,7 +28,7 @@ class Generations:
         self._files: dict[int, int] = {}
 
     def found_or_begun(self, try_out: TryOut | None = None) -> Numbered:
-        """Return the newest one that fits, has room, and has its job, beginning others until there is one.
+        """Return the newest one that fits, if it has room and its job; begin others until there is one.
 
         Args:
             try_out: lets Arize look at the first file of one before it is begun, and raises what it dislikes; None
@@ -41,16 +41,12 @@ class Generations:
             self.begin(try_out)
 
     def fitting(self) -> Numbered | None:
-        """The newest generation, where it is of this very space, model and bucket."""
-        newest = self._work.imports.newest()
-        if newest is None:
-            return None
-        found, wanted = newest[1], self._work.spec(newest[1].prefix)
-        mine = (wanted.space, wanted.model, wanted.type, wanted.environment, wanted.bucket)
-        fits = mine == (found.space, found.model, found.type, found.environment, found.bucket)
-        fits = fits and found.prefix.startswith(f"{self._work.bucket.prefix}import/")
-        is_usable = fits and found.managed == self._work.is_managed and newest[0] not in self._gone
-        return newest if is_usable else None
+        """The newest generation of this very space, model and bucket: no earlier one is ever taken up again.
+
+        Others may be newer: those of another model, to which a backfill or a replay went.
+        """
+        found = self._work.imports.newest_where(self._fits)
+        return found if found is not None and found[0] not in self._gone else None
 
     def begin(self, try_out: TryOut | None = None) -> None:
         """Begin the next generation, unless another run is faster; who begins a managed one makes its job, once."""
@@ -101,6 +97,13 @@ class Generations:
         record = JobRecord(generation=generation.id, job=job, by=by, written_at=work.now(), run=work.run_id)
         work.imports.know_job(number, record)
         step("import.job", generation=number, job=job, by=by)
+
+    def _fits(self, found: Generation) -> bool:
+        wanted = self._work.spec(found.prefix)
+        mine = (wanted.space, wanted.model, wanted.type, wanted.environment, wanted.bucket)
+        is_same = mine == (found.space, found.model, found.type, found.environment, found.bucket)
+        is_ours = found.prefix.startswith(f"{self._work.bucket.prefix}import/")
+        return is_same and is_ours and found.managed == self._work.is_managed
 
     def _generation(self, spec: JobSpec) -> Generation:
         return Generation(

@@ -59,6 +59,10 @@ class Importing:
         self._generations.count(self._current[0])
         return self._current[1].prefix.removeprefix(self._work.bucket.prefix)
 
+    def newest(self) -> Numbered | None:
+        """The generation that takes the next file, unless its job turns out to be gone; None before the first."""
+        return self._generations.fitting()
+
     @property
     def asks(self) -> bool:
         """Whether there is a developer key, and so somebody to ask."""
@@ -91,10 +95,10 @@ class Importing:
     def begin_next(self) -> Numbered:
         """Begin another generation, whatever becomes of the one before; its job is made by whoever makes jobs here."""
         self._generations.begin()
-        newest = self._work.imports.newest()
-        if newest is None:
+        begun = self._generations.fitting()
+        if begun is None:
             raise LookupError("a generation was begun")
-        return newest
+        return begun
 
     def _let_go(self, number: int, generation: Generation) -> None:
         """Where a job was deleted: a managed one is followed by a new generation, any other one a person makes."""

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
 from sluice.errors import LedgerDamaged
 from sluice.ledger.claims import OpenClaim
 from sluice.ledger.codec import checked
 from sluice.ledger.entries import Claim, ClaimWindow, Entry, PartitionText, Sealed, parse_ranges
+from sluice.ledger.names import name_of
+from sluice.ledger.once_more import OnceMore
 from sluice.ledger.state import LedgerState, OpenEntry, Position
 from sluice.offsets import OffsetRange, Partition
 
+
+def _is_origin(text: str) -> str:
+    name_of(text)
+    return text
+
+
 StoredPosition = tuple[int, int, int | None]
+OriginText = Annotated[str, AfterValidator(_is_origin)]
 
 
 class Checkpoint(BaseModel):
@@ -28,6 +37,7 @@ class Checkpoint(BaseModel):
         ended: for each claim, the slots that a derived entry took over.
         backfilled: of what is covered, what is in slots of claims.
         again: the claims that took offsets once more, by their request.
+        replayed, redeemed: see `OnceMore`; origins are numbers, or `12/3`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +56,8 @@ class Checkpoint(BaseModel):
     ended: dict[int, tuple[int, ...]] = {}
     backfilled: dict[PartitionText, tuple[tuple[int, int], ...]] = {}
     again: dict[str, int] = {}
+    replayed: dict[OriginText, dict[str, int]] = {}
+    redeemed: dict[OriginText, dict[int, int]] = {}
     covered: dict[PartitionText, tuple[tuple[int, int], ...]]
 
 
@@ -71,6 +83,8 @@ def as_checkpoint(state: LedgerState) -> Checkpoint:
         covered={str(key): parts for key, parts in state.covered.items()},
         backfilled={str(key): parts for key, parts in state.backfilled.items()},
         again=dict(state.again),
+        replayed={str(origin): dict(found) for origin, found in state.once_more.replayed.items()},
+        redeemed={str(origin): dict(found) for origin, found in state.once_more.redeemed.items()},
     )
 
 
@@ -88,6 +102,10 @@ def as_state(checkpoint: Checkpoint, entry: Callable[[int], Entry]) -> LedgerSta
         covered={_partition(key): parts for key, parts in checkpoint.covered.items()},
         backfilled={_partition(key): parts for key, parts in checkpoint.backfilled.items()},
         again=checkpoint.again,
+        once_more=OnceMore(
+            replayed={name_of(origin): found for origin, found in checkpoint.replayed.items()},
+            redeemed={name_of(origin): found for origin, found in checkpoint.redeemed.items()},
+        ),
     )
 
 

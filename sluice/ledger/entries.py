@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
 
 
@@ -239,6 +240,8 @@ class Derived(_Delivered):
         slot: of the origin, where that is a claim.
         purpose: one origin row goes out at most once for each. `deliver`, `redo` and `drop` end a held entry.
         rows: which of the origin's.
+        target: of a replay, a short hash of where it goes: the rows of an origin go there once.
+        version: of the model, for all rows, in place of what they had.
     """
 
     kind: Literal["derived"] = "derived"
@@ -246,7 +249,18 @@ class Derived(_Delivered):
     slot: int | None = None
     purpose: Literal["deliver", "redo", "drop", "replay", "redeliver", "rejected"]
     rows: Literal["staged", "rejected", "all", "none"]
+    target: str | None = None
+    version: str | None = None
     reason: str
+
+    @property
+    def is_once_more(self) -> bool:
+        """Whether its origin is done without it."""
+        return self.purpose in ("replay", "rejected")
+
+    @property
+    def origin_name(self) -> EntryName:
+        return self.origin if self.slot is None else SlotName(self.origin, self.slot)
 
 
 class Skip(_Entry):

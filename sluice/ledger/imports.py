@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -70,8 +71,13 @@ class Imports:
 
     def newest(self) -> tuple[int, Generation] | None:
         """Return the last generation with its number, None before the first."""
-        numbers = [self._keys.generation_number(key) for key in self._store.keys(self._keys.generations)]
-        return (number, self.generation(number)) if (number := max(numbers, default=0)) else None
+        return self.newest_where(lambda _: True)
+
+    def newest_where(self, fits: Callable[[Generation], bool]) -> tuple[int, Generation] | None:
+        """Return the last generation that fits, with its number; None where none does."""
+        numbers = sorted(map(self._keys.generation_number, self._store.keys(self._keys.generations)), reverse=True)
+        found = ((number, self.generation(number)) for number in numbers)
+        return next((item for item in found if fits(item[1])), None)
 
     def generation(self, number: int) -> Generation:
         key = self._keys.generation(number)

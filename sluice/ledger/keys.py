@@ -93,6 +93,15 @@ class Keys:
         at = f"{first.partition.topic}/{first.partition.number}/{first.start:020}-{sha256[:32]}"
         return f"{self.files(kind)}{at}.parquet"
 
+    def file_of_entry(self, kind: str, number: int, sha256: str) -> str:
+        """Name a file that one entry alone may name: the one that takes this number, if it does."""
+        return f"{self.files(kind)}{number:012}-{sha256[:32]}.parquet"
+
+    def entry_of_file(self, key: str) -> int | None:
+        """Read back which entry a file is for; None of one that is named by its first range."""
+        _, _, *folders, name = key.split("/")
+        return None if folders else int(name.partition("-")[0])
+
     def file_start(self, key: str) -> tuple[Partition, int]:
         """Read back where a staged file's first range starts."""
         topic, number, name = key.split("/")[-3:]

@@ -129,9 +129,18 @@ class Ledger:
         Raises:
             LedgerMoved: it may not any more.
         """
-        data = encode(entry)
+        return self.append_numbered(lambda _: entry, still_right)
+
+    def append_numbered(self, entry_at: Callable[[int], Entry], still_right: Callable[[LedgerState], bool]) -> int:
+        """The same for an entry that hangs on its number.
+
+        Args:
+            entry_at: makes it for a number; asked before each try.
+        """
         while still_right(self.state):
             number = self.state.next_number
+            entry = entry_at(number)
+            data = encode(entry)
             if self._store.put_once(self.keys.entry(number), data) == data:
                 self._take(number, entry)
                 return number

@@ -23,6 +23,7 @@ from sluice.ledger.entries import (
     parse_ranges,
 )
 from sluice.ledger.names import EntryName
+from sluice.ledger.once_more import OnceMore
 from sluice.offsets import OffsetRange, Partition
 
 _ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
@@ -64,6 +65,7 @@ class LedgerState:
         covered: what is in an entry or a slot that is known, as merged ranges.
         backfilled: of those, what is in a slot of a claim.
         again: the claims that took offsets once more, by their request.
+        once_more: what derived entries took of earlier ones, on purpose.
     """
 
     ledger_id: str
@@ -77,6 +79,7 @@ class LedgerState:
     covered: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     backfilled: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     again: Mapping[str, int] = field(default_factory=dict)
+    once_more: OnceMore = field(default_factory=OnceMore)
 
     @classmethod
     def begin(cls, genesis: Genesis) -> LedgerState:
@@ -193,6 +196,7 @@ def _with_window(state: LedgerState, entry: Window, number: int) -> LedgerState:
 
 
 def _with_derived(state: LedgerState, entry: Derived, number: int) -> LedgerState:
+    state = replace(state, once_more=state.once_more.with_entry(entry, number))
     if entry.slot is not None:
         return _with_derived_of_slot(state, entry, entry.slot, number)
     if entry.purpose == "redeliver":

@@ -149,6 +149,9 @@ class Books:
                 assert balance == written.balance(item["partition"], item["start"], item["stop"])
 
     def _audit_files(self, number: Name, entry: dict[str, Any]) -> None:
+        if entry.get("purpose") == "rejected":
+            self._audit_redeemed(entry)
+            return
         counted = _counted(entry)
         dropped = entry.get("purpose") == "drop"
         assert sum(part["rows"] for part in entry["parts"]) == (0 if dropped else counted["staged"])
@@ -157,10 +160,23 @@ class Books:
             frame = self.frame(entry["staged"])
             assert content_hash(frame) == entry["staged"]["content"]
             self._audit_rows(frame, entry)
-        if entry.get("purpose") not in ("deliver", "drop"):
+        if entry.get("purpose") not in ("deliver", "drop", "replay"):
             assert ("rejected" in entry) == bool(counted["rejected"]), f"entry {number}"
         if "rejected" in entry:
             assert self.frame(entry["rejected"]).height == counted["rejected"]
+
+    def _audit_redeemed(self, entry: dict[str, Any]) -> None:
+        """Each row was a rejected record of the origin, and no other entry took it."""
+        origin = self.sealed[_origin(entry)]
+        others = [item for item in self.sealed.values() if item.get("purpose") == "rejected" and item is not entry]
+        taken = [place for item in others if _origin(item) == _origin(entry) for place in self._places(item["staged"])]
+        mine = self._places(entry["staged"])
+        assert set(mine) <= set(self._places(origin["rejected"])) - set(taken)
+        assert len(set(mine)) == len(mine) == sum(part["rows"] for part in entry["parts"])
+        assert entry["ranges"] == origin["ranges"]
+
+    def _places(self, file: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return list(self.frame(file).select("topic", "partition", "offset").iter_rows())
 
     def _audit_rows(self, frame: pl.DataFrame, entry: dict[str, Any]) -> None:
         assert frame.height == entry["staged"]["rows"]

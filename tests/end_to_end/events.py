@@ -114,14 +114,20 @@ def everything(written: Written, count: int = 110) -> Written:
 
 
 def append(
-    written: Written, partition: int, values: Iterable[dict[str, Any] | bytes | None], *, timestamp_ms: int = 0
+    written: Written,
+    partition: int,
+    values: Iterable[dict[str, Any] | bytes | None],
+    *,
+    timestamp_ms: int = 0,
+    key: bytes | None = None,
 ) -> None:
     """Write events, bad records as bytes, and tombstones as None, behind what there is.
 
     timestamp_ms: of each record, in Kafka; 0 is the broker's now.
+    key: of each record.
     """
     producer = _producer(written)
-    _produce(producer, written, partition, values, timestamp_ms=timestamp_ms)
+    _produce(producer, written, partition, values, timestamp_ms=timestamp_ms, key=key)
     assert producer.flush(ENOUGH_S) == 0
 
 
@@ -147,11 +153,13 @@ def _produce(
     *,
     aborted: bool = False,
     timestamp_ms: int = 0,
+    key: bytes | None = None,
 ) -> None:
     for value in values:
         kind = "invisible" if aborted else _class_of(value)
         taken = partial(_taken, written, kind, value)
-        producer.produce(written.topic, _encoded(value), partition=partition, on_delivery=taken, timestamp=timestamp_ms)
+        place: dict[str, Any] = {"partition": partition, "timestamp": timestamp_ms, "key": key}
+        producer.produce(written.topic, _encoded(value), on_delivery=taken, **place)
         producer.poll(0)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
     AclBinding,
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewPartitions,
     ResourcePatternType,
     ResourceType,
@@ -17,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # no __all__
 
 from deployments.local.kafka import Kafka
 from deployments.local.processes import wait_until
-from tests.end_to_end.events import ENOUGH_S, Written, topic
+from tests.end_to_end.events import ENOUGH_S, Written, append, topic
 
 
 def admin(written: Written) -> AdminClient:
@@ -44,6 +47,34 @@ def delete_records(written: Written, before: Mapping[int, int]) -> None:
     hands = admin(written)
     for deleted in hands.delete_records(places).values():
         deleted.result(ENOUGH_S)
+
+
+def compact(written: Written, partition: int = 0) -> None:
+    """Let a topic keep the last record of each key only, and wait until it does: records without a key are gone."""
+    wanted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "segment.ms": "100"}
+    changes = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in wanted.items()]
+    hands = admin(written)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, written.topic, incremental_configs=changes)
+    hands.incremental_alter_configs([resource])[resource].result(ENOUGH_S)
+
+    def is_compacted() -> bool:
+        append(written, partition, [b"tick"], key=b"tick")  # only a closed segment is: a later record closes it
+        return _first_offset(written, partition) > 0
+
+    wait_until(is_compacted, ENOUGH_S, "compaction")
+
+
+def _first_offset(written: Written, partition: int) -> int:
+    """The offset of the first record that Kafka hands out."""
+    settings = {"bootstrap.servers": written.servers, "group.id": "looks", "enable.auto.commit": False}
+    consumer = Consumer(settings)
+    try:
+        consumer.assign([TopicPartition(written.topic, partition, 0)])
+        message = consumer.poll(ENOUGH_S)
+        assert message is not None
+        return message.offset() or 0
+    finally:
+        consumer.close()
 
 
 def recreate(written: Written) -> Written:

@@ -298,6 +298,7 @@ def test_design_says_what_a_kill_behind_each_step_of_a_run_leaves() -> None:
         *(
             "window.sealed_by_another",
             "slot.decided_by_another",
+            "replay.taken",
             "ledger.taken",
             "delivery.ambiguous",
             "delivery.refused",
@@ -419,7 +420,7 @@ def test_the_ledger_page_has_the_keys_as_the_code_makes_them() -> None:
     made = {
         *(keys.entry(1), keys.slot(1, 2), keys.pipeline_file("<sha256>"), keys.checkpoint(2)),
         *(keys.delivery(1, 2, 3, what) for what in ("intent", "outcome", "note")),
-        *(keys.doubt(1, 2), keys.generation(1), keys.job(1)),
+        *(keys.doubt(1, 2), keys.generation(1), keys.job(1), keys.file_of_entry("staged", 1, "a" * 64)),
         *(keys.file(kind, OffsetRange(Partition("<topic>", 0), 7, 9), "a" * 64) for kind in KINDS),
     }
     patterns = [re.sub(r"<[^>]+>", "[^/]+", re.escape(name)) for name in told - {"probe/conditional-write"}]

@@ -103,6 +103,22 @@ def test_the_same_ranges_with_another_file_are_another_window(store: MemoryStore
         zombie.seal(window("a[0] 0..4", staged=file.model_copy(update={"sha256": "1" * 64})))
 
 
+def test_an_entry_that_hangs_on_its_number_is_made_anew_for_each_try(store: MemoryStore, ledger: Ledger) -> None:
+    other, made = loaded(store), list[int]()
+
+    def entry_at(number: int) -> entries.Derived:
+        made.append(number)
+        if number == 2:
+            other.refresh()
+            other.seal(window("a[1] 0..4"))
+        return derived(1, "replay", "a[0] 0..4", target=f"as entry {number}")
+
+    ledger.seal(window("a[0] 0..4"))
+    assert ledger.append_numbered(entry_at, lambda _: True) == 3
+    assert made == [2, 3]
+    assert loaded(store).state.once_more.replays_of(1) == {"as entry 3": 3}
+
+
 def test_a_write_that_failed_after_it_was_done_is_met_again_as_ones_own(store: MemoryStore, ledger: Ledger) -> None:
     store.faults[""] = "after"
     with pytest.raises(StoreUnavailable):

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,18 +31,27 @@ from sluice.backfill.request import Request
 from sluice.backfill.story import backfill
 from sluice.backfill.work import Backfill
 from sluice.errors import (
+    CountsTwice,
     DeliveryRefused,
     DestinationRefused,
     GroupMoved,
+    NothingToReplay,
     NothingToResolve,
+    OffsetsExpired,
     RealignNotPossible,
     Transient,
     every_error,
 )
 from sluice.ingest import ingest
+from sluice.ledger.entries import Derived
 from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import GroupOffset, Partition
+from sluice.pipeline import LoadedPipeline
 from sluice.realignment import realign_to_group, realign_to_ledger
+from sluice.replay.report import ReplayReport
+from sluice.replay.request import Request as ReplayRequest
+from sluice.replay.story import replay
+from sluice.replay.work import Replay
 from sluice.report import RunReport
 from sluice.resolution import readdress, resolve_delivery, resolve_window
 from sluice.run import Run
@@ -76,11 +85,18 @@ FILES = {
     "late": pipeline_file(topics="a, b", start="latest"),
 }
 REQUESTS = {"backfill": Request(), "backfill of a0": Request(partitions=(A0,))}
+REPLAYS: dict[str, dict[str, Any]] = {
+    "replay": {"model": "another"},
+    "replay from kafka": {"model": "another", "source": "kafka"},
+    "replay as version 7": {"version": "7"},
+    "replay and count twice": {"count_twice": True, "reason": "lost"},
+    "redeem": {"what": "rejected"},
+}
 PLACES = [
-    "put staged", "put ledger/flights/entries", "entries/000000000000.json done", "list ledger/flights/entries",
-    "list ledger/flights/deliveries", "intent.json", "intent.json done", "send", "send done", "outcome.json",
-    "outcome.json done", "put ledger/flights/slots/", "slots/000000000001/00000000.json done", "read", "commit",
-    "commit done", "committed?", "wait",
+    "put staged", "put staged/flights/0000", "put ledger/flights/entries", "entries/000000000000.json done",
+    "list ledger/flights/entries", "list ledger/flights/deliveries", "intent.json", "intent.json done", "send",
+    "send done", "outcome.json", "outcome.json done", "put ledger/flights/slots/",
+    "slots/000000000001/00000000.json done", "read", "commit", "commit done", "committed?", "wait",
 ]  # fmt: skip
 VALUES = [b"good 1", b"good 1", b"good 2", b"bad 1", None, MARKER]
 records = st.lists(st.sampled_from(VALUES), min_size=3, max_size=9)
@@ -92,9 +108,24 @@ outside = st.sampled_from([
     "records expire", "reads are cut", "the group is lost", "the group is moved",
 ])  # fmt: skip
 works = st.sampled_from(
-    [*FILES, "both", "late", "sweep", "sweep", "redo", *REQUESTS, "backfill", "collecting", "cancel"]
+    [
+        *FILES,
+        "both",
+        "late",
+        "sweep",
+        "sweep",
+        "redo",
+        *REQUESTS,
+        "backfill",
+        "collecting",
+        "cancel",
+        *REPLAYS,
+        *REPLAYS,
+    ]
 )
 Verdict = Literal["deliver", "redo", "drop"]
+OF_A_SEAL = ["put staged/flights/0000", "put ledger/flights/entries", "send"]
+OF_REPLAYS = {NothingToReplay, CountsTwice, OffsetsExpired}
 small = st.integers(1, 4)
 places = st.sampled_from(PLACES)
 then = st.sampled_from(["wait", "wait", "die", "end"])
@@ -136,6 +167,12 @@ def cancelled(run: Run) -> int:
     )
 
 
+def replayed(run: Run, names: list[EntryName], asked: dict[str, Any]) -> ReplayReport:
+    run.require_ledger()
+    request = ReplayRequest(entries=tuple(names), **{"reason": "tried", **asked})
+    return replay(Replay(run, request), ReplayReport(run=run.report()))
+
+
 class Drains(RuleBasedStateMachine):
     """Some processes on one pipeline, and what happens to them."""
 
@@ -148,7 +185,7 @@ class Drains(RuleBasedStateMachine):
         self.books = Books(self.store, self.kafka, self.arize)
         self.kafka.on_commit = self.books.check_commit
         self.arize.on_send = self.on_send
-        self.expected: set[type[BaseException]] = {Transient, NothingToResolve, RealignNotPossible}
+        self.expected: set[type[BaseException]] = {Transient, NothingToResolve, RealignNotPossible, *OF_REPLAYS}
         self.scratch = Path(tempfile.mkdtemp(prefix="sluice-machine-"))
         self.count = 0
         self.seen = (0, 0, 0)
@@ -207,6 +244,14 @@ class Drains(RuleBasedStateMachine):
     def one_starts(self, work: str, place: str, times: int, then: str) -> None:
         self.go(self.start_a(work), place, times, then)
 
+    @precondition(lambda self: self.books.entries)
+    @rule(work=st.sampled_from(sorted(REPLAYS)), place=st.sampled_from(OF_A_SEAL), times=small, then=then)
+    def sweep_comes_between_a_replay(self, work: str, place: str, times: int, then: str) -> None:
+        process = self.start_a(work)
+        self.go(process, place, times, "wait")
+        self.start_a("sweep").finish()
+        self.go(process, "", 0, then)
+
     @precondition(lambda self: self.books.held())
     @rule(file=st.sampled_from(["both", "mended"]), verdict=verdicts, place=places, then=then)
     def person_ends_a_held_window(self, file: str, verdict: Verdict, place: str = "", then: str = "end") -> None:
@@ -262,27 +307,41 @@ class Drains(RuleBasedStateMachine):
 
     def start_a(self, work: str) -> Process:
         match work:
+            case _ if work in REPLAYS and self.books.entries:
+                return self.start_replay(work)
             case "sweep" if self.books.entries:
                 return self.start("both", lambda run: sweep(self.store, run.ledger))
             case "redo" if self.books.held():
                 return self.start("mended", lambda run: resolve_all(run, "redo"))
             case "cancel" if self.books.entries:
                 return self.start("both", cancelled)
-            case "backfill" | "backfill of a0":
-                return self.start("both", lambda run: backfilled(run, REQUESTS[work], stops=True))
-            case "collecting":
-                return self.start("both", lambda run: backfilled(run, Request(), stops=False))
+            case "backfill" | "backfill of a0" | "collecting":
+                request, stops = REQUESTS.get(work, Request()), work != "collecting"
+                return self.start("both", lambda run: backfilled(run, request, stops=stops))
             case _:
                 file = work if work in FILES else "both"
                 return self.start(file, lambda run: ingest(run, run.report(), parallel_windows=2))
 
+    def start_replay(self, work: str) -> Process:
+        """Replay the last entries that there are, delivered or not."""
+        asked, sealed = REPLAYS[work], self.books.sealed
+        names = [name for name, item in sealed.items() if not isinstance(item, Derived) or item.purpose != "replay"][
+            -3:
+        ]
+        file = "mended" if work == "redeem" else "both"
+        aimed = ReplayRequest(entries=(0,), **{"reason": "tried", **asked}).aimed(FILES[file])
+        return self.start_file(aimed, lambda run: replayed(run, names or [0], asked))
+
     def start(self, file: str, work: Callable[[Run], object]) -> Process:
+        return self.start_file(FILES[file], work)
+
+    def start_file(self, file: LoadedPipeline, work: Callable[[Run], object]) -> Process:
         if len(self.world.alive) > 3:
             self.world.alive[0].kill()
         self.count += 1
-        name = f"{self.count} {file}"
+        name = str(self.count)
         opened = parts.parts(self.world, self.store, self.kafka, self.arize, self.scratch / name)
-        return self.world.start(name, lambda: work(Run(FILES[file], opened, name)))
+        return self.world.start(name, lambda: work(Run(file, opened, name)))
 
     # ── who moves
 
@@ -334,7 +393,7 @@ class Drains(RuleBasedStateMachine):
             if process.error is not None:
                 assert isinstance(process.error, tuple(self.expected)), repr(process.error)
             report = None if process.error is not None else process.result
-            ended = report.run if isinstance(report, BackfillReport) else report
+            ended = report.run if isinstance(report, BackfillReport | ReplayReport) else report
             if isinstance(ended, RunReport) and ended.state == "failed":
                 assert any(f"#{anchor}." in ended.message for anchor in anchors), ended.message
 

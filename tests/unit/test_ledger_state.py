@@ -15,6 +15,7 @@ from sluice.errors import LedgerDamaged, LedgerOfAnotherVersion
 from sluice.ledger import LedgerState, coverage, entries
 from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
 from sluice.ledger.codec import decode, encode
+from sluice.ledger.names import SlotName
 from sluice.ledger.state import fold, fold_slot
 from sluice.offsets import OffsetRange, Partition
 from tests.parts import WRITTEN, derived, genesis, sealed, topic_starts, window
@@ -226,6 +227,32 @@ def _slot(*texts: str) -> dict[str, Any]:
     return {**WRITTEN, **sealed(*texts)}
 
 
+def test_what_went_out_once_more_is_known_by_where_it_came_from_and_moves_nothing() -> None:
+    file = entries.StagedFile(key="staged/x", rows=3, bytes=1, sha256="0" * 64)
+    before = state_after(window("a[0] 0..4"))
+    state = state_after(
+        window("a[0] 0..4"),
+        derived(1, "replay", "a[0] 0..4", target="there"),
+        derived(1, "replay", "a[0] 0..4", target="elsewhere"),
+        derived(7, "replay", "a[1] 0..4", slot=3, target="there"),
+        derived(1, "rejected", "a[0] 0..4", staged=file),
+        derived(1, "rejected", "a[0] 0..4", staged=file),
+    )
+    assert state.once_more.replays_of(1) == {"there": 2, "elsewhere": 3}
+    assert state.once_more.replays_of(SlotName(7, 3)) == {"there": 4}
+    assert state.once_more.redeemed_of(1) == {5: 3, 6: 3}
+    assert (state.once_more.replays_of(2), state.once_more.redeemed_of(2)) == ({}, {})
+    assert (state.positions, state.covered) == (before.positions, before.covered)
+    assert [item.before for item in state.open.values()][1:] == [{}] * 5
+
+
+def test_a_checkpoint_with_an_origin_that_is_none_is_damage() -> None:
+    written = json.loads(encode(as_checkpoint(state_after(window("a[0] 0..4")))))
+    written["replayed"] = {"12-3": {"there": 2}}
+    with pytest.raises(LedgerDamaged, match=r"cannot be read at replayed\.12-3"):
+        decode_checkpoint("a key", json.dumps(written).encode())
+
+
 # ── coverage
 
 pieces = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)), max_size=12)
@@ -255,6 +282,9 @@ LOG: list[entries.Entry] = [
     entries.Skip(**WRITTEN, ranges=("a[0] 4..9",), reason="moved"),
     window("a[1] 7..9", "b[0] 3..4", parts=2),
     entries.Claim(**WRITTEN, request="x", reason="again", windows=(entries.ClaimWindow(ranges=("a[0] 4..9",)),)),
+    derived(5, "replay", "a[1] 7..9", target="there", version="9"),
+    derived(6, "replay", "a[0] 4..9", slot=0, target="there"),
+    derived(5, "rejected", "a[1] 7..9"),
 ]
 
 

@@ -57,6 +57,21 @@ def test_a_staged_file_is_named_by_its_first_range_and_its_content(store: Memory
     assert Keys("flights").file_start(file.key) == (A0, 100)
 
 
+def test_a_file_of_one_entry_is_named_by_its_number(store: MemoryStore, tmp_path: Path) -> None:
+    mine, keys = staging(store, tmp_path), Keys("flights")
+    kept = mine.keep(FRAME)
+    assert not store.objects
+    files = [mine.stage_for(number, kept) for number in (7, 8)]
+    assert [file.key for file in files] == [
+        f"staged/flights/{number:012}-{kept.sha256[:32]}.parquet" for number in (7, 8)
+    ]
+    assert [keys.entry_of_file(file.key) for file in files] == [7, 8]
+    assert {(file.rows, file.sha256, file.content) for file in files} == {(3, kept.sha256, content_hash(FRAME))}
+    staged = mine.stage(FRAME, FIRST)
+    assert staged is not None
+    assert keys.entry_of_file(staged.key) is None
+
+
 def test_the_same_rows_of_the_same_range_land_on_the_same_name(store: MemoryStore, tmp_path: Path) -> None:
     one = staging(store, tmp_path / "one").stage(FRAME, FIRST)
     assert staging(store, tmp_path / "other").stage(FRAME, FIRST) == one
