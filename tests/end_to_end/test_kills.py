@@ -48,6 +48,8 @@ ELSEWHERE = {
     # Of the past: test_backfill.
     *("backfill.claimed", "backfill.progress", "backfill.recorded"),
     *("slot.sealed", "slot.decided_by_another", "slot.void"),
+    # Once more: test_replay.
+    *("replay.staged", "replay.sealed", "replay.taken", "replay.recorded"),
     # By the other path into Arize: test_import_path.
     *("import.tried_out", "import.not_tried_out", "import.begun", "import.job", "import.unanswered"),
     *(
