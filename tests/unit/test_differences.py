@@ -16,11 +16,11 @@ from sluice.staging import content_hash
 
 FLOATS = st.sampled_from([None, 0.0, -0.0, 1.5, float("nan"), -float("nan"), float("inf")])
 SCHEMA = pl.Schema({**PLACE, "x": pl.Float64(), "s": pl.String(), "n": pl.Int64(), "b": pl.Boolean()})
-places = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 1), st.integers(0, 6))
+places = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 1), st.integers(0, 2))
 values = st.tuples(
     FLOATS, st.sampled_from([None, "", "é"]), st.sampled_from([None, 0, 7]), st.sampled_from([None, True, False])
 )
-rows = st.dictionaries(places, values, max_size=12)
+rows = st.dictionaries(places, values, max_size=12) | st.dictionaries(places, values, min_size=9, max_size=12)
 Rows = dict[tuple[str, int, int], tuple[Any, ...]]
 
 

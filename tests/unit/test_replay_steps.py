@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from sluice.ledger.entries import Derived
@@ -24,8 +26,9 @@ ASKED: dict[str, dict[str, Any]] = {
     "from kafka, as another version": {"model": "another", "source": "kafka", "version": "9"},
     "to be counted twice": {"count_twice": True},
     "of rejected records": {"what": "rejected", "file": MENDED},
+    "as a file": {"model": "another", "path": "object_store"},
 }
-QUICK = ("from kafka, as another version", "of rejected records")
+QUICK = ("from kafka, as another version", "of rejected records", "as a file")
 # A window of three rows and a rejected record.
 ROWS = [("a", 0, offset) for offset in (0, 1, 2)]
 BAD = [("a", 0, 3)]
@@ -59,7 +62,9 @@ class Story:
     def check(self) -> None:
         """Each row went out once, or as often as somebody said that it may have; and once it is in the ledger."""
         wanted = BAD if "file" in self.asked else ROWS
-        arrived = sorted(place for _, places in self.desk.arrived for place in places)
+        arrived = sorted(
+            place for places in (*(places for _, places in self.desk.arrived), *self.files()) for place in places
+        )
         assert set(arrived) == set(wanted)
         assert arrived == wanted or self.desk.person().deliveries.doubts()
         (once_more,) = [entry for entry in self.books.entries if isinstance(entry, Derived)]
@@ -67,6 +72,13 @@ class Story:
         self.books.check_chain()
         self.books.check_files()
         assert not self.desk.person().ledger.state.open
+
+    def files(self) -> Iterator[list[tuple[str, int, int]]]:
+        """Where the rows of each file are from that a job took, as often as it did."""
+        imports = self.desk.imports
+        for _, key in imports.imported:
+            data = imports.store.objects[key.removeprefix(imports.prefix)]
+            yield list(pl.read_parquet(io.BytesIO(data), columns=["topic", "partition", "offset"]).iter_rows())
 
 
 def steps(story: Story) -> int:
