@@ -93,6 +93,7 @@ def _standing(run: Run, name: PartName, entry: entries.Sealed) -> Standing:
 def _refile(run: Run, name: PartName, known: Sequence[Delivery], origin: entries.Sealed, reason: str) -> int:
     """Seal an entry that takes the rows out under another name, which ends the one before."""
     entry_id, (origin_entry, slot) = uuid.uuid4().hex, parts_of(name.entry)
+    again = run.aimed(model=origin.destination.model)  # by the job that there is now
     derived = entries.Derived(
         id=entry_id,
         written_at=run.now(),
@@ -105,7 +106,7 @@ def _refile(run: Run, name: PartName, known: Sequence[Delivery], origin: entries
         ranges=origin.ranges,
         staged=origin.staged,
         parts=origin.parts,
-        destination=run.sealing.file_destination(entry_id, origin),
+        destination=again.sealing.file_destination(entry_id, origin),
         pipeline_sha256=origin.pipeline_sha256,
     )
     if not is_refiled(known):  # otherwise by a command that got no further, or is about to

@@ -181,6 +181,7 @@ def _ended(
 ) -> entries.Derived:
     delivers, entry_id, (number, slot) = purpose == "deliver", uuid.uuid4().hex, parts_of(name)
     is_file = delivers and origin.destination.path == "object_store"
+    again = run.aimed(model=origin.destination.model)  # by the job that there is now
     return entries.Derived(
         id=entry_id,
         written_at=run.now(),
@@ -193,8 +194,7 @@ def _ended(
         ranges=origin.ranges,
         staged=origin.staged if delivers else None,
         parts=origin.parts if delivers else (),
-        # A file goes to the job that there is now, which may be another one than when the window was held.
-        destination=run.sealing.file_destination(entry_id, origin) if is_file else origin.destination,
+        destination=again.sealing.file_destination(entry_id, origin) if is_file else origin.destination,
         pipeline_sha256=origin.pipeline_sha256,
     )
 
@@ -203,6 +203,8 @@ def _redone(run: Run, name: EntryName, origin: entries.Sealed, reason: str) -> e
     number, slot = parts_of(name)
     if origin.raw is None:
         raise NothingToResolve(f"Entry {name} kept no raw records", "Use deliver or drop")
+    if claim := run.ledger.claim_of(origin):
+        run = run.aimed(model=claim.model, version=claim.version)
     made = run.sealing.entry_from(_read_again(origin.ranges, run.staging.raw_records(origin.raw)))
     return entries.Derived(**made, origin=number, slot=slot, purpose="redo", rows="all", reason=reason)
 

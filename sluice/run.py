@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sluice.aim import aimed_at
 from sluice.clock import timestamp
 from sluice.connections import Connections, RunOptions, Source
 from sluice.errors import START_ANEW, Held, LedgerMoved, NothingToResolve, SluiceError, TopicRecreated
@@ -36,15 +37,21 @@ class Run:
     """The verbs of one run, each doing one thing to what is connected. See `ingest` for their order."""
 
     def __init__(
-        self, loaded: LoadedPipeline, connections: Connections, run_id: str, options: RunOptions | None = None
+        self,
+        loaded: LoadedPipeline,
+        connections: Connections,
+        run_id: str,
+        options: RunOptions | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.pipeline = loaded.pipeline
         self.run_id = run_id
-        self.ledger = Ledger(connections.store, loaded.pipeline.name)
+        self.ledger = ledger or Ledger(connections.store, loaded.pipeline.name)
         self._loaded = loaded
         self._connections = connections
         self._options = options or RunOptions()
         self._taken = 0
+        self._aimed: dict[tuple[str | None, str | None], Run] = {}
         self.outlook = Outlook(loaded.pipeline, self.ledger, connections, run_id)
         self.staging = Staging(connections.store, self.ledger.keys, connections.scratch)
         self.outbound = Outbound(loaded.pipeline, connections, ledger=self.ledger, staging=self.staging, run_id=run_id)
@@ -79,6 +86,20 @@ class Run:
     @property
     def deliveries(self) -> Deliveries:
         return self.outbound.deliveries
+
+    def aimed(self, *, model: str | None, version: str | None = None) -> Run:
+        """Return this run as it is where rows go to this model, all of one version; on the same ledger.
+
+        Raises:
+            WrongUse: they cannot.
+        """
+        if version is None and model in (None, self.pipeline.arize.model):
+            return self
+        if (model, version) not in self._aimed:
+            loaded = replace(self._loaded, pipeline=aimed_at(self.pipeline, model=model, version=version))
+            run = Run(loaded, self._connections, self.run_id, self._options, self.ledger)
+            self._aimed[model, version] = run
+        return self._aimed[model, version]
 
     def report(self) -> RunReport:
         """Return the report of a run that has done nothing yet."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sluice.backfill.aim import aimed
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request as BackfillRequest
 from sluice.backfill.story import backfill
@@ -77,8 +78,9 @@ class Desk:
     ) -> BackfillReport:
         """Run a backfill once, Arize answering its sends so."""
         self.arize.script.extend(says)
-        run = self.open(file)
-        verbs = Backfill(run, BackfillRequest(**asked), reason="asked", newest_first=newest_first)
+        request = BackfillRequest(**asked)
+        run = self.open(aimed(file or pipeline_file(), request, max_parallel=max_parallel))
+        verbs = Backfill(run, request, reason="asked", newest_first=newest_first)
         empty = BackfillReport(run=run.report())
         report = backfill(verbs, empty, max_parallel=max_parallel, stop_at_failure=stop_at_failure)
         self.arize.script.clear()

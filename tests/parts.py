@@ -268,8 +268,10 @@ class MemoryArize:
 def map_simply(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float) -> MappedWindow:
     """Stand in for `sluice.windows.map_window`: `good 1` is a row of version 1, all else is rejected.
 
-    A pipeline whose model is `mended` takes `bad 1` as a row of version 1 too.
+    A pipeline whose model is `mended` takes `bad 1` as a row of version 1 too. A version that a backfill was given is
+    that of all rows.
     """
+    given = str(pipeline.map.version) if pipeline.map.version != _VERSION else None
     taken = re.compile(rb"(good|bad) (.+)" if pipeline.arize.model == "mended" else rb"(good) (.+)")
     rows: list[tuple[str, int, int, str]] = []
     rejected: list[Rejected] = []
@@ -280,7 +282,7 @@ def map_simply(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float)
         for each in found:
             match = taken.fullmatch(each.value)
             if match:
-                rows.append((each.partition.topic, each.partition.number, each.offset, match[2].decode()))
+                rows.append((each.partition.topic, each.partition.number, each.offset, given or match[2].decode()))
             else:
                 rejected.append(Rejected(record=each, reason="bad"))
         balance = Balance(
@@ -296,11 +298,12 @@ def map_simply(pipeline: Pipeline, ranges: Sequence[ReadRange], *, now_s: float)
 
 
 _SCHEMA = pl.Schema({"topic": pl.String(), "partition": pl.Int32(), "offset": pl.Int64(), "version": pl.String()})
+_VERSION = "in the event"
 _FILE = """
 name: flights
 kind: predictions
 source: {{kafka: {{topics: [{topics}], partitions: {partitions}, group: sluice-flights, start: {start}}}}}
-map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: model}}
+map: {{prediction_id: id, timestamp: $timestamp, prediction: {{label: label}}, version: {version}}}
 arize: {{model: {model}, type: binary_classification, path: {path}, import_job: {import_job}}}
 limits: {{max_records: 4, parallel_windows: 2, send_timeout_seconds: 120}}
 policies: {{on_expired: {on_expired}, on_ambiguous: {on_ambiguous}, max_rejected: {{share: {share}, of_at_least: 2}}}}
@@ -329,6 +332,7 @@ def pipeline_file(
         partitions=partitions,
         start=start,
         model=model,
+        version=_VERSION,
         path=path,
         import_job=import_job,
         on_ambiguous=on_ambiguous,

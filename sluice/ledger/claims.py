@@ -37,10 +37,11 @@ class OpenClaim:
     def is_over(self) -> bool:
         return not self.undecided and not self.unsettled
 
-    def is_known(self, slot: int) -> bool:
-        """Whether a slot is decided, as far as this claim knows."""
+    def unknown(self, slots: Iterable[int]) -> list[int]:
+        """Return those of some slots that are not decided, as far as this claim knows."""
         windows = len(self.entry.windows)
-        return not any(other <= slot and other % windows == slot % windows for other in self.undecided)
+        first_undecided = {slot % windows: slot for slot in self.undecided}  # one a window: it goes on where it was cut
+        return [slot for slot in slots if slot >= first_undecided.get(slot % windows, slot + 1)]
 
     @property
     def in_hand(self) -> tuple[OffsetRange, ...]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sluice.errors import RESTORED, LedgerDamaged, LedgerMoved, WindowHeld
 from sluice.ledger.checkpoints import as_checkpoint, as_state, decode_checkpoint
 from sluice.ledger.codec import decode, decode_slot, encode
-from sluice.ledger.entries import Entry, Genesis, LedgerRange, Sealed, Slot, VoidSlot, Window
+from sluice.ledger.entries import Claim, Derived, Entry, Genesis, LedgerRange, Sealed, Slot, VoidSlot, Window
 from sluice.ledger.keys import Keys
 from sluice.ledger.names import EntryName, SlotName
 from sluice.ledger.state import LedgerState, fold, fold_slot
@@ -113,6 +113,13 @@ class Ledger:
             return None
         return decode_slot(key, data) if isinstance(name, SlotName) else decode(key, data)
 
+    def claim_of(self, entry: Sealed) -> Claim | None:
+        """Return the claim whose window's rows an entry takes out, however often a person had them made anew."""
+        while isinstance(entry, Derived):
+            entry = self.sealed(entry.origin_name)
+        claim = self.entry(entry.claim) if isinstance(entry, Slot) else None
+        return claim if isinstance(claim, Claim) else None
+
     def waiting(self, name: EntryName) -> Sealed | None:
         """Return what is sealed under a name, if it waits for delivery or for a person, as far as is known."""
         if isinstance(name, SlotName):
@@ -181,10 +188,10 @@ class Ledger:
     def refresh_slots(self) -> None:
         """Read the slots of open claims that were decided since."""
         for number, claim in sorted(self.state.claims.items()):
-            keys = list(self._store.keys(self.keys.slots_of(number)))
-            new = [key for key in keys if not claim.is_known(self.keys.slot_number(key))]
+            keys = self._store.keys(self.keys.slots_of(number))
+            new = claim.unknown(map(self.keys.slot_number, keys))
             with ThreadPoolExecutor(_READERS) as readers:
-                decided = list(readers.map(self._slot, new))
+                decided = list(readers.map(self._slot, (self.keys.slot(number, slot) for slot in new)))
             with self._lock:
                 for slot in decided:
                     self._state = fold_slot(self.state, slot)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sluice.errors import NothingToReplay
 from sluice.ledger.deliveries import Delivery, PartName, end_of, is_refiled, space_of
-from sluice.ledger.entries import Claim, Derived, Sealed, Slot, VoidSlot
+from sluice.ledger.entries import Claim, Derived, Sealed, VoidSlot
 from sluice.ledger.log import ways_out
 from sluice.ledger.names import EntryName, SlotName, parts_of
 from sluice.replay.twice import Sent
@@ -58,7 +58,7 @@ def origin_of(run: Run, name: EntryName) -> Origin:
         entry=entry,
         maker=maker,
         maker_name=maker_name,
-        claim=_claim(run, maker),
+        claim=run.ledger.claim_of(maker),
         sent=tuple(dict.fromkeys(Sent.to(entry.destination, space=space_of(item)) for item in known.values())),
     )
 
@@ -155,8 +155,3 @@ def _by(run: Run, name: EntryName) -> str:
         if isinstance(entry, Derived) and entry.origin_name == name:
             return f"Name the entry that ended it: --entry {number}"
     return _LOOK
-
-
-def _claim(run: Run, maker: Sealed) -> Claim | None:
-    claim = run.ledger.entry(maker.claim) if isinstance(maker, Slot) else None
-    return claim if isinstance(claim, Claim) else None

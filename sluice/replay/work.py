@@ -174,12 +174,18 @@ class Replay:
 
     def _redemption(self, origin: Origin) -> Redemption | None:
         known = self._run.ledger.state.once_more.redeemed_of(origin.maker_name)
-        return redemption_of(self._run, origin, known, now_s=epoch_s_of(self._run.now()))
+        return redemption_of(self._redeeming(origin), origin, known, now_s=epoch_s_of(self._run.now()))
+
+    def _redeeming(self, origin: Origin) -> Run:
+        """The run by which rejected records go where the others of their window went, by the file of today."""
+        claim = origin.claim
+        return self._run.aimed(model=claim.model, version=claim.version) if claim else self._run
 
     def _redeemed(self, origin: Origin, found: Redemption | None) -> Item:
         """Say what passes, and which earlier entries took some of them."""
         item = self._item(origin, rows=found.passing if found else 0, source="rejected")
-        told = replace(item, redeemed=found.as_dict() if found else None)
+        to, version = self._redeeming(origin).destination, origin.claim.version if origin.claim else None
+        told = replace(item, redeemed=found.as_dict() if found else None, to=to, version=version)
         return self._found(told, tuple(self._run.ledger.state.once_more.redeemed_of(origin.maker_name)))
 
     def _seal_redeemed(self, origin: Origin) -> Item:
@@ -188,7 +194,7 @@ class Replay:
         if found is None or not found.passing:
             return item
         number = seal(
-            self._run,
+            self._redeeming(origin),
             origin.maker_name,
             self._run.staging.keep(found.frame),
             lambda state: state.once_more.redeemed_of(origin.maker_name) == known,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -15,6 +16,7 @@ from sluice.errors import NothingToResolve
 from sluice.ledger import entries
 from sluice.ledger.names import SlotName
 from sluice.offsets import OffsetRange, Partition
+from sluice.refiling import resolve_file
 from sluice.resolution import resolve_delivery, resolve_window
 from sluice.status import status
 from sluice.sweep import let_go
@@ -161,6 +163,14 @@ def test_what_is_in_the_ledger_is_taken_again_only_with_a_reason_and_once_for_ea
     assert len(arrived(desk)) == 13 + 6
 
 
+def test_what_is_taken_again_is_one_claim_or_none_of_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.backfill(file=LATE)
+    monkeypatch.setattr("sluice.backfill.planning.MOST_WINDOWS", 3)
+    report = desk.backfill(file=LATE, again="once more")
+    assert (report.run.error, "4 windows" in report.run.message, report.claims) == ("WrongUse", True, ())
+    assert desk.backfill(file=LATE, partitions=(A0,), again="once more").run.rows_accepted == 10
+
+
 def test_a_checkpoint_remembers_what_was_taken_again(desk: Desk) -> None:
     desk.backfill(file=LATE)
     desk.backfill(file=LATE, again="once more")
@@ -197,6 +207,47 @@ def test_a_held_slot_holds_up_no_ingest_and_is_ended_as_any_other(desk: Desk) ->
     assert isinstance(derived, entries.Derived)
     assert (derived.origin, derived.slot) == (1, 0)
     books(desk).check_balances()
+
+
+@pytest.mark.parametrize("path", ["sdk", "object_store"])
+@pytest.mark.parametrize(("verdict", "share"), [("deliver", "50%"), ("redo", "100%")])
+def test_a_held_slot_goes_to_the_model_and_version_of_its_backfill(
+    desk: Desk, path: str, verdict: Literal["deliver", "redo"], share: str
+) -> None:
+    desk.kafka.logs[A0][:3] = [b"bad 1"] * 3
+    file = pipeline_file(start="latest", path=path)
+    asked: dict[str, Any] = {"offsets": ranges("a[0] 0..4"), "model": "another", "version": "9"}
+    assert desk.backfill(file=file, **asked).run.state == "held"
+    now = pipeline_file(start="latest", path=path, share=share)
+    ended = resolve_window(desk.person(now), SlotName(1, 0), verdict, "looked")
+    assert desk.run(file=now).state == "done"
+    entry = desk.person(now).ledger.sealed(ended)
+    assert (entry.destination.model, {part.version for part in entry.parts} - {None}) == (
+        "another",
+        {"9"} if path == "sdk" else set(),
+    )
+    assert [spec.model for spec, _ in desk.imports.jobs.values()] == (["another"] if path == "object_store" else [])
+    assert desk.kafka.group[A0].offset == 10
+    report = desk.replay(file=now, entries=[ended], source="kafka", model="third")
+    assert (report.run.state, report.run.rows_accepted) == ("done", 1)
+
+
+def test_a_held_slot_that_is_held_again_still_goes_where_its_backfill_goes(desk: Desk) -> None:
+    desk.kafka.logs[A0][:3] = [b"bad 1"] * 3
+    desk.backfill(file=LATE, offsets=ranges("a[0] 0..4"), model="another")
+    held = resolve_window(desk.person(LATE), SlotName(1, 0), "redo", "looked")
+    resolve_window(desk.person(LATE), held, "redo", "looked again")
+    assert [item.destination.model for item in books(desk).sealed.values()] == ["another"] * 3
+
+
+def test_a_file_of_a_slot_goes_once_more_to_the_model_of_its_backfill(desk: Desk) -> None:
+    desk.imports.verdicts.append("failed")
+    asked: dict[str, Any] = {"offsets": ranges("a[0] 0..4"), "model": "another"}
+    assert desk.backfill(file=FILES, **asked).run.error == "ImportFailed"
+    assert resolve_file(desk.person(FILES), SlotName(1, 0), "redeliver", "mended there") == 2
+    assert desk.run(file=FILES).state == "done"
+    assert [spec.model for spec, _ in desk.imports.jobs.values()] == ["another"]
+    assert [key for _, key in desk.imports.imported] == [file_of(desk.person(FILES).ledger.sealed(2))]
 
 
 def test_a_send_of_a_slot_without_a_known_outcome_waits_for_a_word_and_is_named(desk: Desk) -> None:

@@ -184,6 +184,19 @@ def test_rejected_records_of_a_slot_go_too(tmp_path: Path) -> None:
         assert counts(redeemed(desk, entries=("1/0",))) == [told(1, 1, 0, 0)]
 
 
+def test_rejected_records_of_a_slot_go_to_the_version_of_its_backfill(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sluice.windows.map_window", parts.map_simply)
+        desk = Desk(tmp_path)
+        desk.kafka.produce(A0, GOOD, BAD)
+        desk.backfill(file=pipeline_file(start="latest", share="100%"), version="9")
+        assert (seen := desk.look(file=MENDED, entries=("1/0",), what="rejected").items[0]).version == "9"
+        assert seen.to is not None
+        assert seen.to.model == "mended"
+        assert redeemed(desk, entries=("1/0",)).run.state == "done"
+        assert desk.arrived == [("9", [("a", 0, 0)]), ("9", [("a", 0, 1)])]
+
+
 def test_redeemed_rows_are_replayed_as_any_others_but_from_their_file_alone(desk: Desk) -> None:
     redeemed(desk)
     assert desk.replay(entries=[3], model="another", source="kafka").run.error == "NothingToReplay"
