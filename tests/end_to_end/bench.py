@@ -43,6 +43,8 @@ SMALL: dict[str, Any] = {
     "limits": {"max_records": 100, "parallel_windows": 1, "send_timeout_seconds": 8},
 }
 
+IMPORT: dict[str, Any] = {"arize": {"path": "object_store"}, "limits": {"settle_seconds": 60}}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:

@@ -92,6 +92,15 @@ def bench_on_s3(bench: Bench, seaweedfs: SeaweedFS) -> Bench:
 
 
 @pytest.fixture(scope="session")
+def imports(bench_on_s3: Bench, seaweedfs: SeaweedFS) -> Bench:
+    """The same commands whose import store is a bucket that the stand-in reads, as Arize would."""
+    arize = bench_on_s3.arize
+    arize.read_objects(seaweedfs.endpoint_url, access_key=seaweedfs.access_key, secret_key=seaweedfs.secret_key)
+    arize.configure(look_every_s=0.5, queries_per_minute=0, mutations_per_minute=0)
+    return replace(bench_on_s3, secrets=(*bench_on_s3.secrets, arize.developer_key))
+
+
+@pytest.fixture(scope="session")
 def flights(kafka: Kafka) -> Written:
     """A small topic with everything in it. Shared: read it, and write to one of your own."""
     return everything(topic(kafka.bootstrap_servers))

@@ -7,22 +7,20 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.bench import Bench, Done
+from tests.end_to_end.bench import IMPORT, Bench, Done
 from tests.end_to_end.events import Written, append, event, group_positions
 
 if TYPE_CHECKING:
-    from deployments.local.seaweedfs import SeaweedFS
+    pass
 
 AT_ONCE = 3
 REASON = ("--reason", "the model is new", "--run")
 LATE: dict[str, Any] = {"source": {"kafka": {"start": "latest"}}}
-IMPORT: dict[str, Any] = {"arize": {"path": "object_store"}, "limits": {"settle_seconds": 60}}
 STEPS = (
     *("backfill.claimed:1", "window.read:1", "slot.sealed:1", "slot.sealed:2", "delivery.intended:1"),
     *("delivery.accepted:1", "part.delivered:2", "backfill.progress:1", "backfill.progress:2", "backfill.recorded:1"),
@@ -31,14 +29,6 @@ STEPS_OF_FILES = (
     *("backfill.claimed:1", "import.begun:1", "import.job:1", "slot.sealed:1", "part.put:1", "part.placed:1"),
     *("backfill.progress:1", "part.settled:1", "part.settled:2", "backfill.recorded:1"),
 )
-
-
-@pytest.fixture(scope="module")
-def imports(bench_on_s3: Bench, seaweedfs: SeaweedFS) -> Bench:
-    arize = bench_on_s3.arize
-    arize.read_objects(seaweedfs.endpoint_url, access_key=seaweedfs.access_key, secret_key=seaweedfs.secret_key)
-    arize.configure(look_every_s=0.5, queries_per_minute=0, mutations_per_minute=0)
-    return replace(bench_on_s3, secrets=(*bench_on_s3.secrets, arize.developer_key))
 
 
 def late(bench: Bench, flights: Written, **changed: Any) -> str:

@@ -6,19 +6,17 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.bench import Bench, Done
+from tests.end_to_end.bench import IMPORT, Bench, Done
 from tests.end_to_end.events import Written, append, event, group_positions, topic
 
 if TYPE_CHECKING:
-    from deployments.local.seaweedfs import SeaweedFS
+    pass
 
 AT_ONCE = 3
-IMPORT: dict[str, Any] = {"arize": {"path": "object_store"}, "limits": {"settle_seconds": 60}}
 # What a first run meets that seals three windows and places their files; how often, before it is killed.
 STEPS = (
     *("import.tried_out:1", "import.begun:1", "import.job:1"),
@@ -26,15 +24,6 @@ STEPS = (
     *("part.put:1", "part.put:2", "part.placed:1", "part.placed:3"),
     *("part.settled:1", "part.settled:2", "group.committing:1", "group.committed:1", "run.recorded:1"),
 )
-
-
-@pytest.fixture(scope="module")
-def imports(bench_on_s3: Bench, seaweedfs: SeaweedFS) -> Bench:
-    """Commands whose import store is a bucket that the stand-in reads, as Arize would."""
-    arize = bench_on_s3.arize
-    arize.read_objects(seaweedfs.endpoint_url, access_key=seaweedfs.access_key, secret_key=seaweedfs.secret_key)
-    arize.configure(look_every_s=0.5, queries_per_minute=0, mutations_per_minute=0)
-    return replace(bench_on_s3, secrets=(*bench_on_s3.secrets, arize.developer_key))
 
 
 def files(bench: Bench, name: str) -> list[dict[str, Any]]:

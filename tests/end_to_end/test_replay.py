@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,21 +16,12 @@ from tests.end_to_end.events import Written, append, event, group_positions, top
 from tests.end_to_end.kafka_hands import compact, delete_records
 
 if TYPE_CHECKING:
-    from deployments.local.seaweedfs import SeaweedFS
+    pass
 
 AT_ONCE = 3
 WHY = ("--reason", "the model is new")
-IMPORT: dict[str, Any] = {"arize": {"path": "object_store"}, "limits": {"settle_seconds": 60}}
 STEPS = ("replay.staged:1", "replay.sealed:1", "delivery.accepted:1", "part.delivered:2", "replay.recorded:1")
 STEPS_OF_FILES = ("import.job:1", "replay.sealed:1", "part.put:1", "part.placed:1", "part.settled:1")
-
-
-@pytest.fixture(scope="module")
-def imports(bench_on_s3: Bench, seaweedfs: SeaweedFS) -> Bench:
-    arize = bench_on_s3.arize
-    arize.read_objects(seaweedfs.endpoint_url, access_key=seaweedfs.access_key, secret_key=seaweedfs.secret_key)
-    arize.configure(look_every_s=0.5, queries_per_minute=0, mutations_per_minute=0)
-    return replace(bench_on_s3, secrets=(*bench_on_s3.secrets, arize.developer_key))
 
 
 def delivered(bench: Bench, flights: Written, **changed: Any) -> str:

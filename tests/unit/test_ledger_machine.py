@@ -9,16 +9,13 @@ which shares nothing with the ledger's own reasoning.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -39,8 +36,6 @@ from sluice.errors import (
     NothingToResolve,
     OffsetsExpired,
     RealignNotPossible,
-    Transient,
-    every_error,
 )
 from sluice.ingest import ingest
 from sluice.ledger.entries import Derived
@@ -58,6 +53,7 @@ from sluice.run import Run
 from sluice.sweep import sweep
 from tests import parts
 from tests.books import Books
+from tests.machines import Processes
 from tests.parts import (
     ACCEPTS,
     BUSY,
@@ -66,13 +62,11 @@ from tests.parts import (
     MARKER,
     REFUSES,
     TAKES_AND_DROPS,
-    MemoryArize,
     MemoryKafka,
-    MemoryStore,
     Said,
     pipeline_file,
 )
-from tests.simulation import Process, Threads, World, wait_for
+from tests.simulation import Process, Threads, wait_for
 
 A0, A1, B0 = PARTITIONS = [Partition("a", 0), Partition("a", 1), Partition("b", 0)]
 FILES = {
@@ -173,21 +167,15 @@ def replayed(run: Run, names: list[EntryName], asked: dict[str, Any]) -> ReplayR
     return replay(Replay(run, request), ReplayReport(run=run.report()))
 
 
-class Drains(RuleBasedStateMachine):
+class Drains(Processes):
     """Some processes on one pipeline, and what happens to them."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.store = MemoryStore(self.world)
-        self.kafka = MemoryKafka({"a": 2, "b": 1})
-        self.arize = MemoryArize()
+        super().__init__(MemoryKafka({"a": 2, "b": 1}))
         self.books = Books(self.store, self.kafka, self.arize)
         self.kafka.on_commit = self.books.check_commit
         self.arize.on_send = self.on_send
-        self.expected: set[type[BaseException]] = {Transient, NothingToResolve, RealignNotPossible, *OF_REPLAYS}
-        self.scratch = Path(tempfile.mkdtemp(prefix="sluice-machine-"))
-        self.count = 0
+        self.expected |= {NothingToResolve, RealignNotPossible, *OF_REPLAYS}
         self.seen = (0, 0, 0)
         self.spaces: list[str] = []
 
@@ -336,12 +324,7 @@ class Drains(RuleBasedStateMachine):
         return self.start_file(FILES[file], work)
 
     def start_file(self, file: LoadedPipeline, work: Callable[[Run], object]) -> Process:
-        if len(self.world.alive) > 3:
-            self.world.alive[0].kill()
-        self.count += 1
-        name = str(self.count)
-        opened = parts.parts(self.world, self.store, self.kafka, self.arize, self.scratch / name)
-        return self.world.start(name, lambda: work(Run(file, opened, name)))
+        return self.begin(lambda name, opened: work(Run(file, opened, name)))
 
     # ── who moves
 
@@ -358,19 +341,6 @@ class Drains(RuleBasedStateMachine):
             if not self.world.alive:
                 return
 
-    def go(self, process: Process, place: str, times: int, then: str) -> None:
-        """Move a process to a place, for so many times; then leave it there, or kill it, or let it go to its end."""
-        for _ in range(times if place else 0):
-            while process.move() and not any(place in thread.at for thread in process.threads if not thread.dead):
-                pass
-        if then == "die":
-            process.kill()
-        elif then == "end":
-            process.finish()
-
-    def alive(self, which: int) -> Process:
-        return self.world.alive[which % len(self.world.alive)]
-
     # ── what must be true
 
     @invariant()
@@ -383,19 +353,6 @@ class Drains(RuleBasedStateMachine):
             self.books.check_held()
             self.books.check_deliveries()
             self.books.check_files()
-
-    @invariant()
-    def nobody_fails_without_cause(self) -> None:
-        anchors = {kind.anchor() for kind in every_error() if issubclass(kind, tuple(self.expected))}
-        for process in self.world.processes:
-            if process.is_alive or process.is_killed:
-                continue
-            if process.error is not None:
-                assert isinstance(process.error, tuple(self.expected)), repr(process.error)
-            report = None if process.error is not None else process.result
-            ended = report.run if isinstance(report, BackfillReport | ReplayReport) else report
-            if isinstance(ended, RunReport) and ended.state == "failed":
-                assert any(f"#{anchor}." in ended.message for anchor in anchors), ended.message
 
     def teardown(self) -> None:
         try:
