@@ -20,7 +20,7 @@ def write_ledger(pipeline: Path, servers: str, store: Path, count: int) -> None:
         for number in range(count):
             first, left[number % len(left)] = _split(left[number % len(left)])
             run.ledger.seal(_tombstone(run, first))
-            run.ledger.checkpoint_if_due()
+            run.checkpoint_if_due()
         run.commit([])
 
 

@@ -28,7 +28,7 @@ def resolved(options: argparse.Namespace) -> dict[str, Any]:
     with opened(options) as work:
         work.require_ledger()
         found = _taken(work, options)
-        held_again = str(held_error(work.ledger.state)) if work.ledger.state.held else ""
+        held_again = str(held_error(work.ledger.state)) if work.ledger.state.holding_up else ""
     found |= {"state": "held" if held_again else "done", "pipeline": work.pipeline.name, "verdict": options.verdict}
     return found | ({"message": held_again} if held_again else {})
 

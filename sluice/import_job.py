@@ -89,7 +89,8 @@ def _job(run: Run) -> tuple[int, Generation, Job]:
 
 def _waiting(run: Run, generation: Generation) -> int:
     start = f"s3://{generation.bucket}/{generation.prefix}"
-    return sum((item.entry.destination.key or "").startswith(start) for item in run.ledger.state.open.values())
+    waiting = (*(item.entry for item in run.ledger.state.open.values()), *run.ledger.waiting_slots())
+    return sum((entry.destination.key or "").startswith(start) for entry in waiting)
 
 
 def _status(job: Job | None, *, is_known: bool, asks: bool) -> str:

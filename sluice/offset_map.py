@@ -12,7 +12,7 @@ from sluice.ledger import LedgerState, coverage, entries
 from sluice.ledger.coverage import Coverage, Intervals
 from sluice.offsets import Bounds, OffsetRange, Partition
 
-Kind = Literal["ingested", "backfilled", "waiting", "missing", "gone", "unread"]
+Kind = Literal["ingested", "backfilled", "dropped", "waiting", "missing", "gone", "unread"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -26,6 +26,7 @@ class Known:
         earliest, end: the broker's.
         covered: in an entry.
         backfilled: of those, in a slot of a claim.
+        dropped: of those, held, and let go of by a person.
         waiting: of those, sealed and not known to be delivered.
     """
 
@@ -36,6 +37,7 @@ class Known:
     end: int
     covered: Intervals = ()
     backfilled: Intervals = ()
+    dropped: Intervals = ()
     waiting: Intervals = ()
 
 
@@ -44,9 +46,9 @@ class Stretch:
     """Neighbouring offsets `[start, stop)` of one kind.
 
     Attributes:
-        kind: `ingested` and `backfilled` are delivered, by a window or by a slot of a claim; `waiting` is sealed;
-            `missing` is in no entry and still on the broker, below the position; `gone` is in no entry and no longer
-            there; `unread` lies behind the position.
+        kind: `ingested` and `backfilled` are delivered, by a window or by a slot of a claim; `dropped` was held, and
+            let go of; `waiting` is sealed; `missing` is in no entry and still on the broker, below the position; `gone`
+            is in no entry and no longer there; `unread` lies behind the position.
     """
 
     kind: Kind
@@ -107,6 +109,7 @@ def offset_maps(
                 end=bounds[partition].end,
                 covered=state.covered.get(partition, ()),
                 backfilled=state.backfilled.get(partition, ()),
+                dropped=state.dropped.get(partition, ()),
                 waiting=waiting.get(partition, ()),
             )
         )
@@ -116,7 +119,7 @@ def offset_maps(
 
 def map_of(known: Known) -> OffsetMap:
     """Map one partition, from the lowest offset that anybody knows to the end."""
-    inside = (known.covered, known.backfilled, known.waiting)
+    inside = (known.covered, known.backfilled, known.dropped, known.waiting)
     cuts = {known.start, known.position, known.earliest, known.end}
     cuts.update(edge for intervals in inside for interval in intervals for edge in interval)
     pieces = [(_kind(known, start), start, stop) for start, stop in pairwise(sorted(cuts))]
@@ -126,6 +129,8 @@ def map_of(known: Known) -> OffsetMap:
 def _kind(known: Known, offset: int) -> Kind:
     if _holds(known.waiting, offset):
         return "waiting"
+    if _holds(known.dropped, offset):
+        return "dropped"
     if _holds(known.backfilled, offset):
         return "backfilled"
     if _holds(known.covered, offset):

@@ -70,9 +70,10 @@ def _skip(run: Run, skipped: tuple[OffsetRange, ...], reason: str) -> None:
 
 def _skippable(standing: Standing) -> tuple[OffsetRange, ...]:
     state = standing.state
-    if state.open:
+    waiting = [number for number, item in state.open.items() if not item.holds_up_nothing]
+    if waiting:
         raise RealignNotPossible(
-            f"Entries {', '.join(map(str, state.open))} are not delivered yet",
+            f"Entries {', '.join(map(str, waiting))} are not delivered yet",
             "Run the pipeline, or resolve them; then realign",
         )
     for partition, at in standing.committed.items():

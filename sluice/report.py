@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from sluice.errors import SluiceError
-from sluice.ledger.entries import Derived, LedgerRange, Sealed
+from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.ledger.names import EntryName, shown
 from sluice.offsets import Balance, OffsetRange, Partition, total
 from sluice.pipeline import ColumnType
@@ -56,6 +56,7 @@ class WindowReport:
     receipts: tuple[Receipt, ...] = ()
     committed_at: str = ""
     unknown: tuple[UnknownField, ...] = ()
+    holds_up_nothing: bool = False
 
     @property
     def accepted(self) -> int:
@@ -71,11 +72,6 @@ class WindowReport:
     def is_settled(self) -> bool:
         """Whether each of its parts was accepted, or placed where nobody may ask, or let go by a person."""
         return not self.entry.held and not self.is_pending and len(self.receipts) == len(self.entry.parts)
-
-    @property
-    def holds_up_nothing(self) -> bool:
-        """Whether the group may go past its ranges before it is delivered: they were delivered before, or by a slot."""
-        return isinstance(self.entry, Derived) and (self.entry.slot is not None or self.entry.is_once_more)
 
     @property
     def is_pending(self) -> bool:

@@ -172,7 +172,8 @@ def _held(run: Run, number: EntryName) -> entries.Sealed:
     entry = run.ledger.waiting(number)
     if entry is not None and entry.held:
         return entry
-    held = ", ".join(str(item.number) for item in run.ledger.state.held) or "none"
+    slots = (name for name in run.ledger.slots_waiting if run.ledger.sealed(name).held)
+    held = ", ".join(map(str, (*(item.number for item in run.ledger.state.held), *slots))) or "none"
     raise NothingToResolve(f"Entry {number} of {run.pipeline.name} is not held; held: {held}", _LOOK)
 
 
@@ -203,8 +204,8 @@ def _redone(run: Run, name: EntryName, origin: entries.Sealed, reason: str) -> e
     number, slot = parts_of(name)
     if origin.raw is None:
         raise NothingToResolve(f"Entry {name} kept no raw records", "Use deliver or drop")
-    if claim := run.ledger.claim_of(origin):
-        run = run.aimed(model=claim.model, version=claim.version)
+    if found := run.ledger.claim_of(origin):
+        run = run.aimed(model=found[1].model, version=found[1].version)
     made = run.sealing.entry_from(_read_again(origin.ranges, run.staging.raw_records(origin.raw)))
     return entries.Derived(**made, origin=number, slot=slot, purpose="redo", rows="all", reason=reason)
 

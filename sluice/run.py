@@ -51,6 +51,7 @@ class Run:
         self._connections = connections
         self._options = options or RunOptions()
         self._taken = 0
+        self._may_write = False
         self._aimed: dict[tuple[str | None, str | None], Run] = {}
         self.outlook = Outlook(loaded.pipeline, self.ledger, connections, run_id)
         self.staging = Staging(connections.store, self.ledger.keys, connections.scratch)
@@ -116,7 +117,7 @@ class Run:
         unfinished = self.unfinished()
         self.check_delivered()
         if self.ledger.exists:
-            self.ledger.checkpoint_if_due()
+            self.checkpoint_if_due()
         try:
             planned = self._planned(unfinished, open_before)
         except SluiceError as problem:
@@ -173,7 +174,7 @@ class Run:
 
     def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:
         plan = self.outlook.plan(standing, self._options.until, self._windows_left)
-        if self.ledger.exists and self.ledger.state.held:  # nothing is taken; how far it falls behind is told
+        if self.ledger.exists and self.ledger.state.holding_up:  # nothing is taken; how far it falls behind is told
             plan, problem = replace(plan, windows=()), held_error(self.ledger.state)
             return Planned(plan=plan, unfinished=unfinished, problem=problem)
         return Planned(plan=plan, unfinished=unfinished, problem=None)
@@ -231,7 +232,7 @@ class Run:
         for number in settled:
             self._discard(number)
         self.ledger.settle(list(settled))
-        self.ledger.checkpoint_if_due()
+        self.checkpoint_if_due()
         partitions = [item for item in self.ledger.state.positions if self.outlook.is_ours(item)]
         wanted = self.mirror.drive(self.ledger, partitions)
         return Committed(at=self.now(), offsets={item.partition: item.offset for item in wanted})
@@ -248,7 +249,7 @@ class Run:
 
     def prepare(self) -> None:
         """Try the store out, keep the pipeline file beside the ledger that it explains, and load that."""
-        if self.ledger.exists:
+        if self.ledger.exists and self._may_write:
             self.ledger.refresh()
             return
         self._get_ready_to_write()
@@ -271,6 +272,7 @@ class Run:
     def _get_ready_to_write(self) -> None:
         probe(self._connections.store)
         self._connections.store.put_once(self.ledger.keys.pipeline_file(self._loaded.sha256), self._loaded.text)
+        self._may_write = True
 
     def unfinished(self) -> tuple[WindowReport, ...]:
         """Return the entries that wait for delivery, after settling those that turn out to be delivered."""
@@ -278,11 +280,24 @@ class Run:
             return ()
         return settle(self.ledger, self.deliveries)
 
+    def waits(self, number: int) -> bool:
+        """Whether an entry waits for delivery, after asking what became of it."""
+        entry = self.ledger.waiting(number)
+        reports = reports_of({number: entry}, self.deliveries) if entry is not None else ()
+        self.ledger.settle([item.number for item in reports if item.is_settled])
+        return any(not item.is_settled for item in reports)
+
     def learn_claims(self) -> None:
-        """Learn what was decided of the slots of open claims, and which are delivered. Ingest needs none of it."""
+        """Learn what was decided of the slots of open claims, and which are delivered. Ingest plans without."""
         if self.ledger.exists:
             self.ledger.refresh_slots()
             settle_slots(self.ledger, self.deliveries)
+
+    def checkpoint_if_due(self) -> None:
+        """Keep where the ledger stands for those who come, every hundred entries."""
+        if self.ledger.is_checkpoint_due:
+            self.learn_claims()
+            self.ledger.write_checkpoint()
 
     def settle_what_is_delivered(self) -> None:
         """Settle whatever turns out to be delivered, of the log and of claims."""
@@ -323,7 +338,8 @@ class Run:
         return [item for item in read if item.range.span]
 
     def _held(self, number: int) -> Held | None:
-        return held_error(self.ledger.state) if number in {item.number for item in self.ledger.state.held} else None
+        holding_up = {item.number for item in self.ledger.state.holding_up}
+        return held_error(self.ledger.state) if number in holding_up else None
 
     def _discard(self, number: EntryName) -> None:
         staged = self.ledger.sealed(number).staged

@@ -12,6 +12,7 @@ from sluice.clock import epoch_s_of, timestamp
 from sluice.connections import Connections
 from sluice.errors import NothingToResolve, WrongSettings
 from sluice.ledger import Ledger, entries
+from sluice.ledger.names import SlotName
 from sluice.offsets import CountedRange, OffsetRange
 from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.records import ReadRange, Record
@@ -55,22 +56,28 @@ class Sealing:
         self._run_id = run_id
         self._redaction = Redaction.of(loaded.pipeline, connections.hash_key)
 
-    def entry_from(self, read: Sequence[ReadRange]) -> dict[str, Any]:
-        """Map what was read, stage its rows, and return the fields of the entry that seals it."""
+    def entry_from(self, read: Sequence[ReadRange], slot: SlotName | None = None) -> dict[str, Any]:
+        """Map what was read, stage its rows, and return the fields of the entry that seals it.
+
+        Args:
+            slot: of a claim, that it seals: its files are called after that, for the same offsets may be in other
+                entries, whose files are older, or are let go of.
+        """
         # One reading of the clock: a replay from Kafka judges the age of events by what the entry says of it.
         written_at, redaction = timestamp(self._connections.clock.epoch_s()), self._redaction
         mapped = self.map_as(self._pipeline, read, now_s=epoch_s_of(written_at))
         first = mapped.counted[0].range
+        at = slot or first
         held = self._why_held(mapped)
-        staged, entry_id = self._staging.stage(mapped.frame, first), uuid.uuid4().hex
+        staged, entry_id = self._staging.stage(mapped.frame, at), uuid.uuid4().hex
         return {
             "id": entry_id,
             "written_at": written_at,
             "run": self._run_id,
             "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
             "staged": staged,
-            "rejected": self._staging.stage_rejected(redaction.rejected(mapped.rejected), first),
-            "raw": self._staging.stage_raw(self._every_record(read), first) if held and redaction.keeps_raw else None,
+            "rejected": self._staging.stage_rejected(redaction.rejected(mapped.rejected), at),
+            "raw": self._staging.stage_raw(self._every_record(read), at) if held and redaction.keeps_raw else None,
             "parts": parts_of(mapped.frame, self._pipeline),
             "destination": self.destination(entry_id, first, None if held else staged),
             "pipeline_sha256": self._loaded.sha256,

@@ -12,8 +12,8 @@ import polars as pl
 
 from sluice.errors import StagedFileDamaged, StoreUnavailable
 from sluice.ledger.entries import StagedFile
-from sluice.ledger.keys import Keys
-from sluice.offsets import OffsetRange, Partition
+from sluice.ledger.keys import FileName, Keys
+from sluice.offsets import Partition
 from sluice.records import Record, Rejected
 from sluice.store import Store, sha256_of
 
@@ -40,18 +40,22 @@ class Staging:
         self._keys = keys
         self.scratch = scratch
 
-    def stage(self, frame: pl.DataFrame, first: OffsetRange) -> StagedFile | None:
-        """Stage the rows that go out; None where there are none."""
-        return self._put("staged", frame, first, content=content_hash(frame)) if frame.height else None
+    def stage(self, frame: pl.DataFrame, at: FileName) -> StagedFile | None:
+        """Stage the rows that go out; None where there are none.
 
-    def stage_rejected(self, rejected: Sequence[Rejected], first: OffsetRange) -> StagedFile | None:
+        Args:
+            at: what the file is called after; see `Keys.file`.
+        """
+        return self._put("staged", frame, at, content=content_hash(frame)) if frame.height else None
+
+    def stage_rejected(self, rejected: Sequence[Rejected], at: FileName) -> StagedFile | None:
         """Stage the rejected records, raw, with their reasons; None where there are none."""
         rows = raw_frame((item.record, item.reason) for item in rejected)
-        return self._put("rejected", rows, first) if rows.height else None
+        return self._put("rejected", rows, at) if rows.height else None
 
-    def stage_raw(self, records: Iterable[Record], first: OffsetRange) -> StagedFile:
+    def stage_raw(self, records: Iterable[Record], at: FileName) -> StagedFile:
         """Stage every record of a held window, raw."""
-        return self._put("held", raw_frame((record, None) for record in records), first)
+        return self._put("held", raw_frame((record, None) for record in records), at)
 
     def keep(self, frame: pl.DataFrame) -> StagedFile:
         """Write rows to a local file alone; it has no key yet."""
@@ -64,7 +68,7 @@ class Staging:
         A file that is called after its range may be swept as long as no entry names it, once the ledger stands behind
         it; one that is called after an entry only behind that.
         """
-        staged = file.model_copy(update={"key": self._keys.file_of_entry("staged", number, file.sha256)})
+        staged = file.model_copy(update={"key": self._keys.file("staged", number, file.sha256)})
         self._store_file(staged, self.local_copy(file))
         return staged
 
@@ -122,9 +126,9 @@ class Staging:
             )
         return found
 
-    def _put(self, kind: str, frame: pl.DataFrame, first: OffsetRange, content: str | None = None) -> StagedFile:
+    def _put(self, kind: str, frame: pl.DataFrame, at: FileName, content: str | None = None) -> StagedFile:
         file, sha256 = self._written(frame)
-        staged = _described(file, sha256, frame.height, key=self._keys.file(kind, first, sha256), content=content)
+        staged = _described(file, sha256, frame.height, key=self._keys.file(kind, at, sha256), content=content)
         self._store_file(staged, file)
         return staged
 

@@ -91,7 +91,7 @@ def _backfill(number: int, claim: OpenClaim) -> dict[str, Any]:
         "claim": number,
         "reason": claim.entry.reason,
         "windows_left": len(claim.undecided),
-        "offsets_left": sum(item.span for item in claim.in_hand),
+        "offsets_left": claim.left,
         "slots_waiting": len(claim.unsettled),
     }
 

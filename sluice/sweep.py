@@ -11,6 +11,7 @@ from sluice.ledger import Ledger, LedgerState
 from sluice.ledger.codec import decode_slot
 from sluice.ledger.entries import Claim, Sealed, Slot
 from sluice.ledger.keys import Keys
+from sluice.ledger.names import SlotName
 from sluice.offsets import OffsetRange, Partition
 from sluice.run import Run
 from sluice.steps import step
@@ -54,9 +55,9 @@ def sweepable(
 
     A run stages a file first and names it in its entry later, maybe hours later. A window's first range, after which
     its file is called, starts where the ledger stands: so a file that starts below that is named by now, or never will
-    be. Two kinds of entries go back below it: the redo of a held entry, and the slots of a claim; while one of these
-    can come, files that start in its ranges stay. A replay may come at any time, of any range: its file is called after
-    the number of the one entry that may name it, and goes when that number is another entry's. Whoever adds another
+    be. One kind of entry goes back below it, the redo of a held one: while it can come, files that start in its ranges
+    stay. A slot of a claim, and a replay, may come at any time, of any range: their files are called after the slot, or
+    after the number of the entry, that alone may name them, and go when that is decided otherwise. Whoever adds another
     kind must keep its files here first.
 
     The order is law: files are listed before the ledger is read, and what may come is looked at before what has come.
@@ -80,8 +81,7 @@ def sweepable(
 def _may_be_named(ledger: Ledger) -> list[OffsetRange]:
     """Return the ranges below the ledger's position of which an entry may still be made."""
     held = [*(item.entry for item in ledger.state.held), *(slot for slot in ledger.waiting_slots() if slot.held)]
-    found = [item.range for entry in held for item in entry.ranges]
-    return found + [item for claim in ledger.state.claims.values() for item in claim.in_hand]
+    return [item.range for entry in held for item in entry.ranges]
 
 
 def _named(store: Store, ledger: Ledger) -> set[str]:
@@ -96,9 +96,12 @@ def _files_of(sealed: Iterable[Sealed]) -> Iterator[str]:
 
 
 def _can_be_named_no_more(state: LedgerState, keys: Keys, key: str, kept: Sequence[OffsetRange]) -> bool:
-    number = keys.entry_of_file(key)
-    if number is not None:
-        return number < state.next_number
+    name = keys.entry_of_file(key)
+    if isinstance(name, SlotName):
+        claim = state.claims.get(name.claim)
+        return name.claim < state.next_number and not (claim and claim.unknown([name.slot]))
+    if name is not None:
+        return name < state.next_number
     start = keys.file_start(key)
     return _is_passed(state, start) and not any(_starts_in(start, item) for item in kept)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sluice.ledger import Ledger
 from sluice.ledger.deliveries import Deliveries, End, PartName
@@ -14,9 +15,12 @@ from sluice.report import WindowReport
 
 def settle(ledger: Ledger, deliveries: Deliveries) -> tuple[WindowReport, ...]:
     """Settle the entries that turn out to be delivered, and return those that wait for it."""
-    reports = reports_of({number: item.entry for number, item in ledger.state.open.items()}, deliveries)
+    opened = ledger.state.open
+    reports = reports_of({number: item.entry for number, item in opened.items()}, deliveries)
     ledger.settle([item.number for item in reports if item.is_settled])
-    return tuple(item for item in reports if not item.is_settled and not item.entry.held)
+    behind = {number for number, item in opened.items() if item.holds_up_nothing}
+    left = (item for item in reports if not item.is_settled and not item.entry.held)
+    return tuple(replace(item, holds_up_nothing=item.number in behind) for item in left)
 
 
 def settle_slots(ledger: Ledger, deliveries: Deliveries) -> None:

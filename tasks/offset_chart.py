@@ -20,6 +20,7 @@ from sluice.offsets import OffsetRange
 _WORDS: Mapping[Kind, str] = {
     "ingested": "by ingest",
     "backfilled": "by backfill",
+    "dropped": "held, and let go of",
     "unread": "not read yet",
     "gone": "gone from Kafka",
     "waiting": "sealed, not delivered",
@@ -38,7 +39,7 @@ _MOST_RANGES = 20
 _MOST_LETTERS = 70
 _CELLS = 308
 _CELL = 2
-_LEFT, _WIDTH, _BAR, _STRIP, _ROW, _HEADING, _LEGEND = 44, 672, 14, 5, 36, 28, 56
+_LEFT, _WIDTH, _BAR, _STRIP, _ROW, _HEADING, _LEGEND = 44, 672, 14, 5, 36, 28, 78
 
 # Colours that people tell apart who see no red or no green (Okabe and Ito), and a pattern each, for those who see none.
 _STYLE = """<style>
@@ -49,6 +50,8 @@ text{font:12px system-ui,sans-serif;fill:#1f2937}.small{font-size:10px;fill:#4b5
 _PATTERNS = """<defs>
 <pattern id="unread" width="6" height="7" patternUnits="userSpaceOnUse">\
 <circle cx="3" cy="3.5" r=".9" fill="#8a8f98"/></pattern>
+<pattern id="dropped" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#cc79a7"/>\
+<path d="M0 3h6" stroke="#1f2937"/></pattern>
 <pattern id="gone" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#9ca3af"/>\
 <path d="M0 0l6 6M6 0l-6 6" stroke="#1f2937"/></pattern>
 <pattern id="waiting" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" fill="#f0e442"/>\
@@ -56,7 +59,7 @@ _PATTERNS = """<defs>
 <pattern id="missing" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">\
 <rect width="6" height="6" fill="#fff"/><rect width="4" height="6" fill="#d55e00"/></pattern>
 </defs>"""
-_PATTERNED = ("unread", "gone", "waiting", "missing")
+_PATTERNED = ("unread", "dropped", "gone", "waiting", "missing")
 
 
 def offset_chart(maps: Sequence[OffsetMap]) -> str:

@@ -102,14 +102,19 @@ class Books:
             assert {(partition, offset) for offset in kept} <= taken
 
     def check_held(self) -> None:
-        """Nothing is sealed behind a held entry until a person ended it."""
+        """Nothing is sealed behind a held entry until a person ended it; but for one that came of a backfill."""
         waits: set[int] = set()
         for number, entry in enumerate(self.entries):
             assert not (waits and isinstance(entry, Window)), f"entry {number} is behind {waits}, which are held"
             if isinstance(entry, Derived) and entry.purpose in ENDS_A_HELD_ENTRY:
                 waits.discard(entry.origin)
-            if isinstance(entry, Sealed) and entry.held:
+            if isinstance(entry, Sealed) and entry.held and not self._is_of_a_backfill(entry):
                 waits.add(number)
+
+    def _is_of_a_backfill(self, entry: Entry) -> bool:
+        while isinstance(entry, Derived) and entry.slot is None:
+            entry = self.entries[entry.origin]
+        return isinstance(entry, Derived)
 
     def check_balances(self) -> None:
         for entry in self.sealed.values():

@@ -41,7 +41,7 @@ def apportion(
     state: LedgerState,
     bounds: Mapping[Partition, Bounds],
     *,
-    again: bool = False,
+    again: str | None = None,
     expired: bool = False,
 ) -> Apportioned:
     """Say of each wanted offset whether a backfill may take it.
@@ -49,7 +49,7 @@ def apportion(
     Args:
         wanted: no offset twice.
         state: of the ledger, with the slots of its open claims.
-        again: takes what is in the ledger already.
+        again: a request that takes what is in the ledger already, less what it took before, and what came since.
         expired: takes what Kafka has deleted, too, to count it.
     """
     left: list[OffsetRange] = [item for item in wanted if item.span]
@@ -57,7 +57,7 @@ def apportion(
     cuts: dict[Why, coverage.Coverage] = {
         "ingest": {at: ((state.position(at).offset, bound.end),) for at, bound in bounds.items()},
         "claimed": in_hand,
-        "delivered": {} if again else state.covered,
+        "delivered": state.covered if again is None else state.went.closed_to(again, bounds),
         "gone": {} if expired else {at: ((0, bound.earliest),) for at, bound in bounds.items()},
     }
     left_out: dict[Why, Ranges] = {}

@@ -11,6 +11,7 @@ from sluice.backfill.report import BackfillPlan, ranges_of
 from sluice.forecast import peak_memory_mib
 from sluice.ledger import Ledger, coverage
 from sluice.ledger.entries import Window
+from sluice.ledger.went import Sent
 from sluice.offsets import Partition
 from sluice.run import Run
 
@@ -88,10 +89,10 @@ def _may_expire(run: Run, plan: BackfillPlan, known: Measured) -> int | None:
 
 
 def _counted_twice(run: Run, plan: BackfillPlan) -> int:
-    """Count the offsets that are in the ledger, and would go to Arize once more, at most."""
-    if not plan.request.again or plan.request.model or plan.request.version:
+    """Count the offsets that went where they would go now, at most; what was let go of is among them."""
+    if not plan.request.again or not run.ledger.exists:
         return 0
-    covered = run.ledger.state.covered if run.ledger.exists else {}
+    covered = run.ledger.state.went.ever_to(Sent.to(run.destination, version=plan.request.version))
     return sum(part.span for window in plan.windows for item in window for part in coverage.present(covered, item))
 
 

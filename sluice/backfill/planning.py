@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Final
 
 from sluice.backfill.claiming import apportion, claim_of, open_claims, windows_of
 from sluice.backfill.report import BackfillPlan, ranges_of
-from sluice.backfill.request import Request
-from sluice.errors import START_ANEW, LedgerMoved, OffsetsExpired, TopicRecreated, WrongUse
-from sluice.ledger import LedgerState
+from sluice.backfill.request import Ranges, Request
+from sluice.errors import START_ANEW, LedgerMoved, OffsetsExpired, TopicRecreated
+from sluice.ledger import LedgerState, coverage
+from sluice.ledger.coverage import Coverage
 from sluice.outlook import Standing
 from sluice.run import Run
 from sluice.steps import step
 
 MOST_WINDOWS: Final = 10_000  # of one claim, which is one object; what is left is claimed when these are done
+_MOST_RANGES: Final = 20_000
 
 
 class Planning:
@@ -35,16 +38,16 @@ class Planning:
         self._request = request
         self._reason = reason
         self._newest_first = newest_first
-        self._has_claimed_all = False
+        self._free: Coverage | None = None
 
     def plan(self, *, write: bool) -> BackfillPlan:
-        """See what a start would take now.
+        """See what this run would take now: of what was free when it looked first, unless it has claimed that before.
 
         Args:
             write: takes up a topic that the ledger does not know yet, for good; begins the ledger where there is none.
 
         Raises:
-            WrongUse: the request names what there is not, or too much to take again.
+            WrongUse: the request names what there is not.
             SluiceError: a topic is missing, or another one than the ledger's.
         """
         if write:
@@ -56,22 +59,18 @@ class Planning:
         state, bounds = standing.state, {item: standing.bounds[item] for item in standing.partitions}
         _check_topics(standing)
         wanted = self._request.wanted(standing.partitions, bounds, self._run.source)
-        found = apportion(wanted, state, bounds, again=bool(self._request.again), expired=self._takes_expired)
+        found = apportion(wanted, state, bounds, again=self._again, expired=self._takes_expired)
+        free = coverage.add({}, found.taken) if self._free is None else self._free
         windows = windows_of(
-            () if self._was_claimed(state) else found.taken,
+            [part for item in found.taken for part in coverage.present(free, item)],
             bounds,
             max_records=self._run.pipeline.limits.max_records,
             newest_first=self._newest_first,
         )
-        if self._request.again and len(windows) > MOST_WINDOWS:
-            raise WrongUse(  # what is left could not be told from what this claim took
-                f"{len(windows):,} windows to take again, and {MOST_WINDOWS:,} are one backfill",
-                "Take it in pieces: by times, offsets or partitions",
-            )
         return BackfillPlan(
             request=self._request,
             apportioned=found,
-            windows=windows[:MOST_WINDOWS],
+            windows=windows[: _windows_of_a_claim(windows)],
             claims=open_claims(state, self._request),
             bounds=bounds,
         )
@@ -79,14 +78,16 @@ class Planning:
     def claim(self) -> tuple[int, ...]:
         """Join the open claims of the same request, or claim what is free; nothing where nothing is left to take.
 
-        What a run has claimed it claims once: a person may have given it up meanwhile, and then it is free again.
+        What a person gives up while a run is at it is free again, and not for that run.
 
         Raises:
             OffsetsExpired: Kafka has deleted some of the offsets, and the pipeline file says that this fails.
         """
         while True:
             plan = self.plan(write=True)
-            if plan.claims or not plan.windows or self._has_claimed_all:
+            if self._free is None:
+                self._free = coverage.add({}, plan.apportioned.taken)
+            if plan.claims or not plan.windows:
                 return plan.claims
             self._check_expired(plan)
             claim = claim_of(
@@ -97,9 +98,13 @@ class Planning:
             except LedgerMoved:
                 continue  # another run was faster: is it the same backfill, or one that took some of this?
             self.mine.add(number)
-            self._has_claimed_all = len(plan.windows) < MOST_WINDOWS
+            self._free = coverage.without(self._free, chain.from_iterable(plan.windows))
             step("backfill.claimed", claim=number, windows=len(plan.windows), offsets=plan.offsets)
             return (number,)
+
+    @property
+    def _again(self) -> str | None:
+        return self._request.id if self._request.again else None
 
     @property
     def _takes_expired(self) -> bool:
@@ -116,15 +121,17 @@ class Planning:
                 "policies.on_expired to record, so that the balance counts it as expired",
             )
 
-    def _was_claimed(self, state: LedgerState) -> bool:
-        return bool(self._request.again) and self._request.id in state.again
-
     def _is_free(self, plan: BackfillPlan, state: LedgerState) -> bool:
-        if open_claims(state, self._request) or self._was_claimed(state):
+        if open_claims(state, self._request):
             return False
         wanted = chain.from_iterable(plan.windows)
-        again, expired = bool(self._request.again), True
-        return not apportion(wanted, state, plan.bounds, again=again, expired=expired).left_out
+        return not apportion(wanted, state, plan.bounds, again=self._again, expired=True).left_out
+
+
+def _windows_of_a_claim(windows: Sequence[Ranges]) -> int:
+    """How many windows go into one claim; one at least."""
+    ranges = accumulate(len(window) for window in windows[:MOST_WINDOWS])
+    return max(1, sum(count <= _MOST_RANGES for count in ranges))
 
 
 def _check_topics(standing: Standing) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice.backfill.claiming import Apportioned
 from sluice.backfill.request import Ranges, Request
 from sluice.errors import SluiceError
-from sluice.ledger.names import SlotName
+from sluice.ledger.names import EntryName
 from sluice.offsets import Bounds, OffsetRange, Partition
 from sluice.report import RunReport, WindowReport
 
@@ -42,7 +42,7 @@ class BackfillPlan:
 class Failure:
     """A slot that this run did not bring to its end, and why."""
 
-    name: SlotName
+    name: EntryName
     ranges: str
     error: SluiceError
 
@@ -74,6 +74,13 @@ class BackfillReport:
 
     def with_failure(self, failure: Failure) -> BackfillReport:
         return replace(self, failed=(*self.failed, failure))
+
+    def with_failed_files(self, failed: Iterable[tuple[EntryName, SluiceError]]) -> BackfillReport:
+        """Return the report with what became of placed files; their windows stay in it, too."""
+        ranges = {item.number: item.entry.shown for item in self.run.windows}
+        failures = (Failure(name=name, ranges=ranges.get(name, ""), error=error) for name, error in failed)
+        known = {item.name for item in self.failed}
+        return replace(self, failed=(*self.failed, *(item for item in failures if item.name not in known)))
 
     def ended_by(self, error: SluiceError) -> BackfillReport:
         return replace(self, run=self.run.ended_by(error))

@@ -63,8 +63,12 @@ class Request:
         Raises:
             WrongUse: it contradicts itself.
         """
+        if self.again and not self.again.strip():
+            raise WrongUse("Why offsets are taken again is kept in the ledger", "Give the reason")
         if self.offsets and self.has_time:
             raise WrongUse("A backfill takes offsets or a range of time, not both", "Leave one of them out")
+        if any(moment is not None and moment.tzinfo is None for moment in (self.since, self.until)):
+            raise WrongUse("A time without a time zone is another moment on another machine", "Add Z, or +01:00")
         if self.since and self.until and self.since >= self.until:
             raise WrongUse(f"The range of time is upside down: {self.since} is not before {self.until}", "Swap them")
         for one, other in zip(sorted(self.offsets), sorted(self.offsets)[1:], strict=False):
@@ -87,9 +91,14 @@ class Request:
             if partition not in partitions:
                 known = ", ".join(map(str, sorted(partitions)))
                 raise WrongUse(f"The pipeline reads no partition {partition}", f"Name one of: {known}")
+        for item in self.offsets:
+            if self.partitions and item.partition not in self.partitions:
+                raise WrongUse(
+                    f"{item} is of a partition that is not chosen", "Name its partition, too, or no partition"
+                )
         chosen = [item for item in partitions if not self.partitions or item in self.partitions]
         if self.offsets:
-            return tuple(_within(item, bounds[item.partition]) for item in self.offsets if item.partition in chosen)
+            return tuple(_within(item, bounds[item.partition]) for item in self.offsets)
         first = self._offsets_at(self.since, chosen, source)
         last = self._offsets_at(self.until, chosen, source)
         ranges = ((at, first.get(at, 0), min(last.get(at, bounds[at].end), bounds[at].end)) for at in chosen)

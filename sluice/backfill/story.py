@@ -121,8 +121,8 @@ class _Work:
             run = run.with_receipt(receipt)
             if isinstance(receipt.entry, SlotName):
                 self._verbs.done(receipt.entry)
-        self.report = replace(self.report, run=run)
-        if found.problem is not None:
+        self.report = replace(self.report, run=run).with_failed_files(found.failed)
+        if found.problem is not None and not found.failed:
             raise found.problem
 
     def end(self) -> None:

@@ -80,7 +80,7 @@ class Backfill:
             return None
         with collecting_seldom:
             read = self._run.read(ranges, {})
-            slot = entries.Slot(**self._run.sealing.entry_from(read), claim=name.claim, slot=name.slot)
+            slot = entries.Slot(**self._run.sealing.entry_from(read, name), claim=name.claim, slot=name.slot)
         decided = ledger.decide(slot)
         if isinstance(decided, entries.VoidSlot) or decided.id != slot.id:
             step("slot.decided_by_another", entry=str(name), ranges=ranges_of(ranges))
@@ -108,7 +108,7 @@ class Backfill:
     def left(self, claims: Sequence[int]) -> int:
         """Count the offsets of claims that nobody has sealed, as far as this run knows."""
         known = (self._run.ledger.state.claims.get(number) for number in claims)
-        return sum(item.span for claim in known if claim for item in claim.in_hand)
+        return sum(claim.left for claim in known if claim)
 
     def progress(self, report: BackfillReport) -> None:
         step("backfill.progress", slots=len(report.run.windows), failed=len(report.failed), left=report.left)

@@ -13,6 +13,7 @@ from sluice.importing.placing import Placing
 from sluice.importing.side import ImportRun
 from sluice.ledger import entries
 from sluice.ledger.deliveries import Outcome, PartName, word_on_part
+from sluice.ledger.names import EntryName, parts_of
 from sluice.receipts import Receipt
 from sluice.steps import step
 
@@ -29,11 +30,13 @@ class Settled:
         receipts: of what is settled now.
         notes: what keeps Arize from looking, for people.
         problem: what a person must see to, or what kept us from asking.
+        failed: of which files a person must see to what.
     """
 
     receipts: tuple[Receipt, ...]
     notes: tuple[str, ...]
     problem: SluiceError | None
+    failed: tuple[tuple[EntryName, SluiceError], ...] = ()
 
 
 class Settling:
@@ -54,6 +57,7 @@ class Settling:
         clock = self._work.clock
         until_s, pause_s = clock.elapsed_s() + patience_s, _FIRST_PAUSE_S
         waiting, receipts, problems = dict(parts), list[Receipt](), list[SluiceError]()
+        failed: list[tuple[EntryName, SluiceError]] = []
         while waiting and self._work.jobs is not None:
             try:
                 for name, said in self._look(self._work.jobs, waiting):
@@ -62,6 +66,7 @@ class Settling:
                         receipts.append(self._placing.conclude(name, rows, said))
                     except SluiceError as problem:
                         problems.append(problem)
+                        failed.append((name.entry, problem))
             except SluiceError as silence:  # what was settled before holds
                 problems.append(silence)
                 break
@@ -71,7 +76,8 @@ class Settling:
             clock.wait(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
         notes = tuple(dict.fromkeys(self._stopped.values())) if waiting else ()
-        return Settled(receipts=tuple(receipts), notes=notes, problem=next(iter(problems), None))
+        first = next(iter(problems), None)
+        return Settled(receipts=tuple(receipts), notes=notes, problem=first, failed=tuple(failed))
 
     def ask(self, name: PartName, entry: entries.Sealed) -> Outcome | None:
         """Ask what Arize says of one file now; None where it says nothing yet, or nobody may ask.
@@ -101,8 +107,13 @@ class Settling:
                 kind: Literal["accepted", "refused"] = "accepted" if status.status == "complete" else "refused"
                 yield names[key], self._placing.outcome(names[key], kind, status, parts[names[key]])
 
-    def _last_said(self, before: PartName, prefix: str) -> FileStatus | None:
-        said = self._work.deliveries.last_file(before, prefix)
+    def _last_said(self, first: PartName, prefix: str) -> FileStatus | None:
+        """What Arize said of the newest file that is before all that are asked for: theirs are not on earlier pages.
+
+        Slots of a claim are placed in any order, by several runs: theirs may be anywhere behind what was there before
+        the claim.
+        """
+        said = self._work.deliveries.last_file(parts_of(first.entry)[0], prefix)
         return FileStatus(status="complete", page=said.page, counted=said.counted or 0) if said else None
 
     def _job(self, prefix: str) -> Job | None:

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
 from sluice.errors import LedgerDamaged
-from sluice.ledger.claims import OpenClaim
+from sluice.ledger.claims import OpenClaim, span_of
 from sluice.ledger.codec import checked
+from sluice.ledger.coverage import Coverage
 from sluice.ledger.entries import Claim, ClaimWindow, Entry, PartitionText, Sealed, parse_ranges
 from sluice.ledger.names import name_of
 from sluice.ledger.once_more import OnceMore
 from sluice.ledger.state import LedgerState, OpenEntry, Position
+from sluice.ledger.went import Sent, TakenAgain, Went
 from sluice.offsets import OffsetRange, Partition
 
 
@@ -24,6 +26,23 @@ def _is_origin(text: str) -> str:
 
 StoredPosition = tuple[int, int, int | None]
 OriginText = Annotated[str, AfterValidator(_is_origin)]
+StoredIntervals = tuple[tuple[int, int], ...]
+
+
+class StoredFirst(BaseModel):
+    """What went to a place: space, model, environment, and version of all rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: tuple[str, str, str, str | None]
+    covered: dict[PartitionText, StoredIntervals]
+
+
+class StoredAgain(StoredFirst):
+    """What a claim took there again."""
+
+    claim: int
+    request: str
 
 
 class Checkpoint(BaseModel):
@@ -36,8 +55,9 @@ class Checkpoint(BaseModel):
         unsettled: for each claim, the sealed slots that were not known to be settled.
         ended: for each claim, the slots that a derived entry took over.
         backfilled: of what is covered, what is in slots of claims.
-        again: the claims that took offsets once more, by their request.
-        replayed, redeemed: see `OnceMore`; origins are numbers, or `12/3`.
+        dropped: of what is covered, what was held, and a person let go of.
+        first, derived, again, ends: where what is covered went; see `Went`.
+        replayed, redeemed, redelivered: see `OnceMore`; origins are numbers, or `12/3`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,11 +74,16 @@ class Checkpoint(BaseModel):
     claims: dict[int, dict[int, ClaimWindow]]
     unsettled: dict[int, tuple[int, ...]] = {}
     ended: dict[int, tuple[int, ...]] = {}
-    backfilled: dict[PartitionText, tuple[tuple[int, int], ...]] = {}
-    again: dict[str, int] = {}
+    backfilled: dict[PartitionText, StoredIntervals] = {}
+    dropped: dict[PartitionText, StoredIntervals] = {}
+    first: tuple[StoredFirst, ...] = ()
+    derived: tuple[StoredFirst, ...] = ()
+    again: tuple[StoredAgain, ...] = ()
+    ends: dict[str, dict[PartitionText, int]] = {}
     replayed: dict[OriginText, dict[str, int]] = {}
     redeemed: dict[OriginText, dict[int, int]] = {}
-    covered: dict[PartitionText, tuple[tuple[int, int], ...]]
+    redelivered: dict[OriginText, int] = {}
+    covered: dict[PartitionText, StoredIntervals]
 
 
 _CHECKPOINT: TypeAdapter[Checkpoint] = TypeAdapter(Checkpoint)
@@ -80,11 +105,19 @@ def as_checkpoint(state: LedgerState) -> Checkpoint:
         claims={number: _undecided(claim) for number, claim in state.claims.items()},
         unsettled={number: tuple(sorted(claim.unsettled)) for number, claim in state.claims.items()},
         ended={number: tuple(sorted(claim.ended)) for number, claim in state.claims.items()},
-        covered={str(key): parts for key, parts in state.covered.items()},
-        backfilled={str(key): parts for key, parts in state.backfilled.items()},
-        again=dict(state.again),
+        covered=_intervals(state.covered),
+        backfilled=_intervals(state.backfilled),
+        dropped=_intervals(state.dropped),
+        first=_firsts(state.went.first),
+        derived=_firsts(state.went.derived),
+        again=tuple(
+            StoredAgain(to=_to(item.to), covered=_intervals(item.covered), claim=item.claim, request=item.request)
+            for item in state.went.again
+        ),
+        ends={request: {str(at): end for at, end in its.items()} for request, its in state.went.ends.items()},
         replayed={str(origin): dict(found) for origin, found in state.once_more.replayed.items()},
         redeemed={str(origin): dict(found) for origin, found in state.once_more.redeemed.items()},
+        redelivered={str(origin): number for origin, number in state.once_more.redelivered.items()},
     )
 
 
@@ -99,14 +132,50 @@ def as_state(checkpoint: Checkpoint, entry: Callable[[int], Entry]) -> LedgerSta
         positions=_restored(checkpoint.positions),
         open={number: _open(number, entry(number), before) for number, before in checkpoint.open.items()},
         claims={number: _claim(number, entry(number), checkpoint) for number in checkpoint.claims},
-        covered={_partition(key): parts for key, parts in checkpoint.covered.items()},
-        backfilled={_partition(key): parts for key, parts in checkpoint.backfilled.items()},
-        again=checkpoint.again,
+        covered=_coverage(checkpoint.covered),
+        backfilled=_coverage(checkpoint.backfilled),
+        dropped=_coverage(checkpoint.dropped),
+        went=Went(
+            first={_sent(item.to): _coverage(item.covered) for item in checkpoint.first},
+            derived={_sent(item.to): _coverage(item.covered) for item in checkpoint.derived},
+            again=tuple(_again(item) for item in checkpoint.again),
+            ends={request: _ends(its) for request, its in checkpoint.ends.items()},
+        ),
         once_more=OnceMore(
             replayed={name_of(origin): found for origin, found in checkpoint.replayed.items()},
             redeemed={name_of(origin): found for origin, found in checkpoint.redeemed.items()},
+            redelivered={name_of(origin): number for origin, number in checkpoint.redelivered.items()},
         ),
     )
+
+
+def _firsts(went: Mapping[Sent, Coverage]) -> tuple[StoredFirst, ...]:
+    return tuple(StoredFirst(to=_to(to), covered=_intervals(its)) for to, its in went.items())
+
+
+def _to(sent: Sent) -> tuple[str, str, str, str | None]:
+    return *sent.place, sent.version
+
+
+def _sent(to: tuple[str, str, str, str | None]) -> Sent:
+    space, model, environment, version = to
+    return Sent(space=space, model=model, environment=environment, version=version)
+
+
+def _again(item: StoredAgain) -> TakenAgain:
+    return TakenAgain(claim=item.claim, request=item.request, to=_sent(item.to), covered=_coverage(item.covered))
+
+
+def _ends(stored: Mapping[str, int]) -> dict[Partition, int]:
+    return {_partition(at): end for at, end in stored.items()}
+
+
+def _intervals(covered: Coverage) -> dict[str, StoredIntervals]:
+    return {str(key): parts for key, parts in covered.items()}
+
+
+def _coverage(stored: Mapping[str, StoredIntervals]) -> Coverage:
+    return {_partition(key): parts for key, parts in stored.items()}
 
 
 def _open(number: int, entry: Entry, before: Mapping[str, StoredPosition]) -> OpenEntry:
@@ -122,9 +191,11 @@ def _undecided(claim: OpenClaim) -> dict[int, ClaimWindow]:
 def _claim(number: int, entry: Entry, checkpoint: Checkpoint) -> OpenClaim:
     if not isinstance(entry, Claim):
         raise LedgerDamaged(f"A checkpoint says that entry {number} is a claim, and it is none")
+    undecided = {slot: parse_ranges(item.ranges) for slot, item in checkpoint.claims[number].items()}
     return OpenClaim(
         entry=entry,
-        undecided={slot: parse_ranges(item.ranges) for slot, item in checkpoint.claims[number].items()},
+        undecided=undecided,
+        left=span_of(undecided.values()),
         unsettled=frozenset(checkpoint.unsettled.get(number, ())),
         ended=frozenset(checkpoint.ended.get(number, ())),
     )

@@ -11,6 +11,11 @@ from sluice.offsets import OffsetRange, remainder
 Ranges = tuple[OffsetRange, ...]
 
 
+def span_of(windows: Iterable[Ranges]) -> int:
+    """Count the offsets of some windows."""
+    return sum(item.span for ranges in windows for item in ranges)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenClaim:
     """A claim of which something is not decided, or not settled.
@@ -20,18 +25,21 @@ class OpenClaim:
 
     Attributes:
         undecided: by slot, what it is to take.
+        left: offsets of these.
         unsettled: sealed slots that wait for delivery, or for a person.
         ended: slots that a derived entry took over.
     """
 
     entry: Claim
     undecided: Mapping[int, Ranges]
+    left: int
     unsettled: frozenset[int] = frozenset()
     ended: frozenset[int] = field(default=frozenset())
 
     @classmethod
     def of(cls, entry: Claim) -> OpenClaim:
-        return cls(entry=entry, undecided={at: parse_ranges(item.ranges) for at, item in enumerate(entry.windows)})
+        undecided = {at: parse_ranges(item.ranges) for at, item in enumerate(entry.windows)}
+        return cls(entry=entry, undecided=undecided, left=span_of(undecided.values()))
 
     @property
     def is_over(self) -> bool:
@@ -54,13 +62,15 @@ class OpenClaim:
             return self
         undecided = dict(self.undecided)
         planned = undecided.pop(slot.slot)
+        after = replace(self, undecided=undecided, left=self.left - span_of([planned]))
         if isinstance(slot, VoidSlot):
-            return replace(self, undecided=undecided)
+            return after
         if left := remainder(planned, [item.range for item in slot.ranges]):
             undecided[slot.slot + len(self.entry.windows)] = left
+            after = replace(after, left=after.left + span_of([left]))
         waits = bool(slot.parts or slot.held) and slot.slot not in self.ended
         unsettled = self.unsettled | {slot.slot} if waits else self.unsettled
-        return replace(self, undecided=undecided, unsettled=unsettled)
+        return replace(after, unsettled=unsettled)
 
     def settled(self, slots: Iterable[int]) -> OpenClaim:
         return replace(self, unsettled=self.unsettled - set(slots))

@@ -19,6 +19,27 @@ def add(covered: Coverage, ranges: Iterable[OffsetRange]) -> dict[Partition, Int
     return grown
 
 
+def without(covered: Coverage, ranges: Iterable[OffsetRange]) -> dict[Partition, Intervals]:
+    """Return the coverage with nothing of `ranges` in it."""
+    gone = add({}, ranges)
+    left = (
+        part
+        for partition, intervals in covered.items()
+        for start, stop in intervals
+        for part in missing(gone, OffsetRange(partition, start, stop))
+    )
+    return add({}, left)
+
+
+def union(coverages: Iterable[Coverage]) -> dict[Partition, Intervals]:
+    """Return what is in any of them."""
+    found: dict[Partition, list[tuple[int, int]]] = {}
+    for covered in coverages:
+        for partition, intervals in covered.items():
+            found.setdefault(partition, []).extend(intervals)
+    return {partition: _merged(intervals) for partition, intervals in found.items()}
+
+
 def missing(covered: Coverage, wanted: OffsetRange) -> tuple[OffsetRange, ...]:
     """Return what of `wanted` is not covered, in order."""
     found, at = [], wanted.start

@@ -237,13 +237,6 @@ def _is_whole(found: set[tuple[int, str]]) -> bool:
     return all(number in intents for number in range(1 + max((number for number, _ in found), default=-1)))
 
 
-def _names_before(name: EntryName) -> list[EntryName]:
-    """The few names before one, the nearest first."""
-    if isinstance(name, SlotName):
-        return [SlotName(name.claim, slot) for slot in range(name.slot - 1, max(name.slot - 1 - _LOOKED_BACK, -1), -1)]
-    return list(range(name - 1, max(name - 1 - _LOOKED_BACK, 0), -1))
-
-
 class Deliveries:
     """The deliveries of one pipeline's entries."""
 
@@ -323,15 +316,15 @@ class Deliveries:
         keys = self._store.keys(self._keys.deliveries, after=self._keys.before_deliveries(entry))
         return len({self._keys.delivery_numbers(key)[0] for key in keys})
 
-    def last_file(self, before: PartName, prefix: str) -> Outcome | None:
+    def last_file(self, before: int, prefix: str) -> Outcome | None:
         """Return what Arize said of the newest file before an entry, if that is one of the last few on a prefix."""
-        for entry in _names_before(before.entry):
-            folder = f"{self._keys.deliveries_of(entry)}{before.part:04}/"
+        for entry in range(before - 1, max(before - 1 - _LOOKED_BACK, 0), -1):
+            folder = f"{self._keys.deliveries_of(entry)}{0:04}/"
             found = self._numbers(folder)
             numbers = [number for number, what in found if what == "outcome"]
             if not numbers:
                 continue
-            name = PartName(entry=entry, part=before.part, entry_id="")
+            name = PartName(entry=entry, part=0, entry_id="")
             intent, outcome = (self._store.read(self._key(name, max(numbers), what)) for what in ("intent", "outcome"))
             placed = checked(folder, intent, _INTENT).placed if intent else None
             said = checked(folder, outcome, _OUTCOME) if outcome else None

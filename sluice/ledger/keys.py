@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import OffsetRange, Partition
 
+FileName = OffsetRange | EntryName
 _LAST = 10**12 - 1
 
 
@@ -88,19 +89,25 @@ class Keys:
     def files(self, kind: str) -> str:
         return f"{kind}/{self._pipeline}/"
 
-    def file(self, kind: str, first: OffsetRange, sha256: str) -> str:
-        """Name a staged file by its first range and its content, so that a retry lands on the same name."""
-        at = f"{first.partition.topic}/{first.partition.number}/{first.start:020}-{sha256[:32]}"
-        return f"{self.files(kind)}{at}.parquet"
+    def file(self, kind: str, at: FileName, sha256: str) -> str:
+        """Name a staged file, so that a retry lands on the same name.
 
-    def file_of_entry(self, kind: str, number: int, sha256: str) -> str:
-        """Name a file that one entry alone may name: the one that takes this number, if it does."""
-        return f"{self.files(kind)}{number:012}-{sha256[:32]}.parquet"
+        Args:
+            at: its first range; or the entry, or the slot of a claim, that alone may name it, if it comes to be.
+        """
+        if isinstance(at, OffsetRange):
+            place = f"{at.partition.topic}/{at.partition.number}/{at.start:020}"
+        else:
+            place = _padded(at)
+        return f"{self.files(kind)}{place}-{sha256[:32]}.parquet"
 
-    def entry_of_file(self, key: str) -> int | None:
-        """Read back which entry a file is for; None of one that is named by its first range."""
+    def entry_of_file(self, key: str) -> EntryName | None:
+        """Read back which entry or slot a file is for; None of one that is named by its first range."""
         _, _, *folders, name = key.split("/")
-        return None if folders else int(name.partition("-")[0])
+        if folders:
+            return None
+        number, *slot, _ = name.split("-")
+        return SlotName(int(number), int(slot[0])) if slot else int(number)
 
     def file_start(self, key: str) -> tuple[Partition, int]:
         """Read back where a staged file's first range starts."""

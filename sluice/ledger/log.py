@@ -68,14 +68,14 @@ class Ledger:
         """Note that these entries are settled, all their parts being accepted. Nothing is written."""
         self._state = self.state.settle(numbers)
 
-    def checkpoint_if_due(self) -> None:
-        """Write a checkpoint every hundred entries.
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether a hundred entries came since the last one.
 
-        Only behind `settle`: one written before anybody asked which entries are settled would name them all as open,
-        and so would every one after it.
+        It is written behind `settle` and `refresh_slots` only: one written before anybody asked which entries are
+        settled, and which slots decided, would name them all as open, and so would every one after it.
         """
-        if self.state.next_number - self._checkpointed >= CHECKPOINT_EVERY:
-            self.write_checkpoint()
+        return self.state.next_number - self._checkpointed >= CHECKPOINT_EVERY
 
     def write_checkpoint(self) -> None:
         self._store.put_once(self.keys.checkpoint(self.state.next_number), encode(as_checkpoint(self.state)))
@@ -113,12 +113,12 @@ class Ledger:
             return None
         return decode_slot(key, data) if isinstance(name, SlotName) else decode(key, data)
 
-    def claim_of(self, entry: Sealed) -> Claim | None:
+    def claim_of(self, entry: Sealed) -> tuple[int, Claim] | None:
         """Return the claim whose window's rows an entry takes out, however often a person had them made anew."""
         while isinstance(entry, Derived):
             entry = self.sealed(entry.origin_name)
         claim = self.entry(entry.claim) if isinstance(entry, Slot) else None
-        return claim if isinstance(claim, Claim) else None
+        return (entry.claim, claim) if isinstance(entry, Slot) and isinstance(claim, Claim) else None
 
     def waiting(self, name: EntryName) -> Sealed | None:
         """Return what is sealed under a name, if it waits for delivery or for a person, as far as is known."""
@@ -214,7 +214,7 @@ class Ledger:
                     self._state = self.state.with_claim(name.claim, claim.settled([name.slot]))
 
     def _may_seal(self, state: LedgerState, window: Window) -> bool:
-        if state.held:
+        if state.holding_up:
             raise held_error(state)
         return state.continues(window)
 
@@ -258,7 +258,7 @@ class Ledger:
 
 
 def held_error(state: LedgerState) -> WindowHeld:
-    first = state.held[0]
+    first = state.holding_up[0]
     return WindowHeld(
         f"Entry {first.number} of {state.pipeline} ({first.entry.shown}) is held: {first.entry.held}",
         f"Look: sluice rejected FILE --entry {first.number}; then: {ways_out(first.number)}",

@@ -16,16 +16,24 @@ class OnceMore:
     Attributes:
         replayed: by origin and target, the number of the entry that took its rows there.
         redeemed: by origin, the entries that took rejected records of it, by number, with how many.
+        redelivered: by origin, the number of the entry that took its rows out as another file.
     """
 
     replayed: Mapping[EntryName, Mapping[str, int]] = field(default_factory=dict)
     redeemed: Mapping[EntryName, Mapping[int, int]] = field(default_factory=dict)
+    redelivered: Mapping[EntryName, int] = field(default_factory=dict)
 
     def replays_of(self, origin: EntryName) -> Mapping[str, int]:
         return self.replayed.get(origin, {})
 
     def redeemed_of(self, origin: EntryName) -> Mapping[int, int]:
         return self.redeemed.get(origin, {})
+
+    def goes_on_as(self, number: int) -> int:
+        """Return the entry by which the rows of one go out: its own number, unless they went out as another file."""
+        while number in self.redelivered:
+            number = self.redelivered[number]
+        return number
 
     def with_entry(self, entry: Derived, number: int) -> OnceMore:
         """Return the same with one more derived entry of the log; most change nothing."""
@@ -36,4 +44,6 @@ class OnceMore:
         if entry.purpose == "rejected":
             taken = {**self.redeemed_of(origin), number: entry.staged.rows if entry.staged else 0}
             return replace(self, redeemed={**self.redeemed, origin: taken})
+        if entry.purpose == "redeliver":
+            return replace(self, redelivered={**self.redelivered, origin: number})
         return self

@@ -24,6 +24,7 @@ from sluice.ledger.entries import (
 )
 from sluice.ledger.names import EntryName
 from sluice.ledger.once_more import OnceMore
+from sluice.ledger.went import Sent, Went
 from sluice.offsets import OffsetRange, Partition
 
 _ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
@@ -51,6 +52,11 @@ class OpenEntry:
     entry: Sealed
     before: Mapping[Partition, Position]
 
+    @property
+    def holds_up_nothing(self) -> bool:
+        """Whether the group may go past its ranges before it is delivered: they were delivered before, or by a slot."""
+        return not self.before
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerState:
@@ -64,7 +70,8 @@ class LedgerState:
         claims: claims of which something is not known to be decided and settled, by number.
         covered: what is in an entry or a slot that is known, as merged ranges.
         backfilled: of those, what is in a slot of a claim.
-        again: the claims that took offsets once more, by their request.
+        dropped: of what is covered, what was held, and a person let go of, unless a backfill took it again.
+        went: where what is covered went.
         once_more: what derived entries took of earlier ones, on purpose.
     """
 
@@ -78,7 +85,8 @@ class LedgerState:
     claims: Mapping[int, OpenClaim] = field(default_factory=dict)
     covered: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     backfilled: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    again: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[Partition, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    went: Went = field(default_factory=Went)
     once_more: OnceMore = field(default_factory=OnceMore)
 
     @classmethod
@@ -109,6 +117,11 @@ class LedgerState:
     def held(self) -> tuple[OpenEntry, ...]:
         """The entries that wait for a person's word on their rejected share."""
         return tuple(item for item in self.open.values() if item.entry.held)
+
+    @property
+    def holding_up(self) -> tuple[OpenEntry, ...]:
+        """Those behind which nothing is planned: windows, and what was made of them; not what came of a backfill."""
+        return tuple(item for item in self.held if not item.holds_up_nothing)
 
     def committable(self, partitions: Iterable[Partition]) -> dict[Partition, Position]:
         """Return how far the group may go: to the first open entry of each partition, or to where the ledger stands."""
@@ -149,8 +162,12 @@ def _after(state: LedgerState, entry: Entry, number: int) -> LedgerState:
         case Skip():
             return _with_skip(state, entry, number)
         case Claim():
-            again = {**state.again, entry.request: number} if entry.again else state.again
-            return replace(state.with_claim(number, OpenClaim.of(entry)), again=again)
+            after = state.with_claim(number, OpenClaim.of(entry))
+            return replace(after, went=after.went.with_request(entry.request, _ends(state))) if entry.again else after
+
+
+def _ends(state: LedgerState) -> dict[Partition, int]:
+    return {partition: at.offset for partition, at in state.positions.items()}
 
 
 def fold_slot(state: LedgerState, slot: Slot | VoidSlot) -> LedgerState:
@@ -162,8 +179,15 @@ def fold_slot(state: LedgerState, slot: Slot | VoidSlot) -> LedgerState:
     if isinstance(slot, VoidSlot):
         return after
     ranges = [item.range for item in slot.ranges]
+    to = Sent.to(slot.destination, version=claim.entry.version)
     return replace(
-        after, covered=coverage.add(state.covered, ranges), backfilled=coverage.add(state.backfilled, ranges)
+        after,
+        covered=coverage.add(state.covered, ranges),
+        backfilled=coverage.add(state.backfilled, ranges),
+        dropped=coverage.without(state.dropped, ranges),
+        went=state.went.with_again(slot.claim, claim.entry.request, to, ranges)
+        if claim.entry.again
+        else state.went.with_first(to, ranges),
     )
 
 
@@ -190,13 +214,19 @@ def _with_window(state: LedgerState, entry: Window, number: int) -> LedgerState:
         )
         for item in entry.ranges
     }
-    covered = coverage.add(state.covered, [item.range for item in entry.ranges])
-    after = replace(state, positions={**state.positions, **reached}, covered=covered)
+    ranges = [item.range for item in entry.ranges]
+    covered, went = coverage.add(state.covered, ranges), state.went.with_first(Sent.to(entry.destination), ranges)
+    after = replace(state, positions={**state.positions, **reached}, covered=covered, went=went)
     return _opened(after, OpenEntry(number=number, entry=entry, before=before))
 
 
 def _with_derived(state: LedgerState, entry: Derived, number: int) -> LedgerState:
     state = replace(state, once_more=state.once_more.with_entry(entry, number))
+    if entry.is_once_more:
+        to = Sent.to(entry.destination, version=entry.version)
+        state = replace(state, went=state.went.with_derived(to, [item.range for item in entry.ranges]))
+    if entry.purpose == "drop":
+        state = replace(state, dropped=coverage.add(state.dropped, [item.range for item in entry.ranges]))
     if entry.slot is not None:
         return _with_derived_of_slot(state, entry, entry.slot, number)
     if entry.purpose == "redeliver":

@@ -10,7 +10,7 @@ from sluice.ledger.deliveries import Delivery, PartName, end_of, is_refiled, spa
 from sluice.ledger.entries import Claim, Derived, Sealed, VoidSlot
 from sluice.ledger.log import ways_out
 from sluice.ledger.names import EntryName, SlotName, parts_of
-from sluice.replay.twice import Sent
+from sluice.ledger.went import Sent
 from sluice.run import Run
 
 _LOOK = "See: sluice status FILE"
@@ -24,7 +24,7 @@ class Origin:
     Attributes:
         maker: the entry whose records were read, and mapped by the file that it names: mostly the same one.
         maker_name: of that, by which its rejected records go.
-        claim: whose window the maker is.
+        claim: whose window the maker is, with its number.
         sent: where its rows went.
     """
 
@@ -32,7 +32,7 @@ class Origin:
     entry: Sealed
     maker: Sealed
     maker_name: EntryName
-    claim: Claim | None
+    claim: tuple[int, Claim] | None
     sent: tuple[Sent, ...]
 
     @property
@@ -67,6 +67,7 @@ def sent_by(run: Run, number: int) -> Iterator[Sent]:
     """Yield where an earlier replay took the rows of its origin; nothing where a person let go of them."""
     entry = run.ledger.sealed(number)
     version = entry.version if isinstance(entry, Derived) else None
+    number, entry = _at_last(run, number)
     for part in range(len(entry.parts)):
         known = run.deliveries.of(PartName.of(number, entry, part))
         end = end_of(known)
@@ -74,19 +75,36 @@ def sent_by(run: Run, number: int) -> Iterator[Sent]:
             yield Sent.to(entry.destination, version=version, space=space_of(known))
 
 
-def check_not_dropped(run: Run, number: int, origin: EntryName) -> None:
-    """Check that an earlier replay was not ended by a person who let go of its rows.
+def is_dropped(run: Run, number: int) -> bool:
+    """Whether a person let go of rows of a derived entry."""
+    number, entry = _at_last(run, number)
+    ends = (end_of(run.deliveries.of(PartName.of(number, entry, part))) for part in range(len(entry.parts)))
+    return any(end is not None and end.is_dropped for end in ends)
+
+
+def check_came(run: Run, number: int, origin: EntryName, space: str) -> None:
+    """Check that the rows of an earlier replay came where they were to go.
 
     Raises:
-        NothingToReplay: it was.
+        NothingToReplay: a person let go of them, or sent them to another space.
     """
-    entry = run.ledger.sealed(number)
-    ends = [end_of(run.deliveries.of(PartName.of(number, entry, part))) for part in range(len(entry.parts))]
-    if any(end is not None and end.is_dropped for end in ends):
+    elsewhere = {item.space for item in sent_by(run, number)} - {space}
+    if elsewhere:
+        raise NothingToReplay(
+            f"Entry {number} was to take the rows of entry {origin} there, and a person sent them to {elsewhere.pop()}",
+            "With --count-twice, and the reason, another entry takes them",
+        )
+    if is_dropped(run, number):
         raise NothingToReplay(
             f"Entry {number} was to take the rows of entry {origin} there, and a person let go of them",
             "With --count-twice, and the reason, another entry takes them",
         )
+
+
+def _at_last(run: Run, number: int) -> tuple[int, Sealed]:
+    """Return the entry by which the rows of one go out, which may be another file's."""
+    last = run.ledger.state.once_more.goes_on_as(number)
+    return last, run.ledger.sealed(last)
 
 
 def _sealed(run: Run, name: EntryName) -> Sealed:

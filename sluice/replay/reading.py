@@ -70,8 +70,11 @@ def pipeline_of(run: Run, origin: Origin) -> Pipeline:
     if text is None or hashlib.sha256(text).hexdigest() != origin.maker.pipeline_sha256:
         wrong = "is missing" if text is None else "is not the file any more that it is called after"
         raise LedgerDamaged(f"{key} {wrong}", "Bring it back from a backup or a version; or take the staged file")
-    pipeline, claim = parse_pipeline(text, key), origin.claim
-    return aimed_at(pipeline, model=claim.model, version=claim.version) if claim else pipeline
+    pipeline = parse_pipeline(text, key)
+    if origin.claim is None:
+        return pipeline
+    _, claim = origin.claim
+    return aimed_at(pipeline, model=claim.model, version=claim.version)
 
 
 def still_there(run: Run, origin: Origin) -> tuple[OffsetRange, ...]:

@@ -3,31 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-from sluice.ledger import entries
+from sluice.ledger.went import Sent
 
 Versions = Mapping[str | None, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """Where the rows of an entry went, or would go. version: of all rows; None: each has its own."""
-
-    space: str
-    model: str
-    environment: str
-    version: str | None = None
-
-    @classmethod
-    def to(cls, destination: entries.Destination, *, version: str | None = None, space: str | None = None) -> Sent:
-        """Return where rows of a destination go; `space` is where a person sent them in its place."""
-        return cls(
-            space=space or destination.space,
-            model=destination.model,
-            environment=destination.environment,
-            version=version,
-        )
 
 
 def counted_twice(to: Sent, before: Iterable[Sent], rows: int, versions: Callable[[], Versions | None]) -> int:
@@ -39,7 +18,7 @@ def counted_twice(to: Sent, before: Iterable[Sent], rows: int, versions: Callabl
         versions: counts its rows by their own versions; asked only where it matters. None where nobody can tell: then
             it may be all of them.
     """
-    there = {item.version for item in before if _place(item) == _place(to)}
+    there = {item.version for item in before if item.place == to.place}
     if not there:
         return 0
     if to.version in there:
@@ -48,7 +27,3 @@ def counted_twice(to: Sent, before: Iterable[Sent], rows: int, versions: Callabl
     same = there if to.version is None else {to.version} if None in there else set()
     counts = versions() if same else {}
     return rows if counts is None else sum(counts.get(version, 0) for version in same)
-
-
-def _place(item: Sent) -> tuple[str, str, str]:
-    return item.space, item.model, item.environment

@@ -8,16 +8,17 @@ from dataclasses import replace
 from sluice.clock import epoch_s_of
 from sluice.errors import CountsTwice, LedgerMoved, NothingToReplay, SluiceError
 from sluice.importing.settling import Settled
-from sluice.ledger import entries
+from sluice.ledger import coverage, entries
 from sluice.ledger.names import EntryName, shown
+from sluice.ledger.went import Sent
 from sluice.receipts import Receipt
-from sluice.replay.origin import Origin, check_not_dropped, origin_of, sent_by
+from sluice.replay.origin import Origin, check_came, is_dropped, origin_of, sent_by
 from sluice.replay.redeeming import Redemption, redemption_of
 from sluice.replay.report import Item, ReplayReport
 from sluice.replay.request import Request
 from sluice.replay.rows import rows_of, source_of, versions_of
 from sluice.replay.sealing import seal
-from sluice.replay.twice import Sent, counted_twice
+from sluice.replay.twice import counted_twice
 from sluice.run import Run
 from sluice.steps import step
 
@@ -110,11 +111,11 @@ class Replay:
         self._run.ledger.settle([number])
 
     def record(self, report: ReplayReport) -> None:
-        self._run.ledger.checkpoint_if_due()
+        self._run.checkpoint_if_due()
         step("replay.recorded", state=report.run.state, entries=len(report.items), rows=report.run.rows_accepted)
 
     def _origin(self, name: EntryName) -> Origin:
-        self._run.catch_up()
+        self._run.ledger.refresh()  # what is delivered is asked entry by entry: many files may be pending
         origin = origin_of(self._run, name)
         then, now = origin.entry.destination.type, self._run.destination.type
         if then != now:
@@ -136,11 +137,17 @@ class Replay:
         item = self._item(origin, rows=origin.rows, version=request.version)
         if there is None:
             twice = counted_twice(here, before, origin.rows, lambda: versions_of(run, origin))
-            return replace(item, twice=twice)
+            return replace(item, twice=min(origin.rows, twice + self._elsewhere(origin, here)))
         found = self._found(item, (there,))
         if found.before:
-            check_not_dropped(run, there, origin.name)
+            check_came(run, there, origin.name, to.space)
         return found
+
+    def _elsewhere(self, origin: Origin, to: Sent) -> int:
+        """Count the offsets of an entry that others took there, too, at most: none, unless they were taken again."""
+        went, (number, claim) = self._run.ledger.state.went, origin.claim or (None, None)
+        covered = went.taken_to(to, but=number) if claim and claim.again else went.again_to(to, but=number)
+        return sum(part.span for item in origin.maker.ranges for part in coverage.present(covered, item.range))
 
     def _seal_rows(self, origin: Origin) -> Item:
         item, known = self._looked_at(origin), self._run.ledger.state.once_more.replays_of(origin.name)
@@ -178,15 +185,18 @@ class Replay:
 
     def _redeeming(self, origin: Origin) -> Run:
         """The run by which rejected records go where the others of their window went, by the file of today."""
-        claim = origin.claim
-        return self._run.aimed(model=claim.model, version=claim.version) if claim else self._run
+        if origin.claim is None:
+            return self._run
+        _, claim = origin.claim
+        return self._run.aimed(model=claim.model, version=claim.version)
 
     def _redeemed(self, origin: Origin, found: Redemption | None) -> Item:
         """Say what passes, and which earlier entries took some of them."""
         item = self._item(origin, rows=found.passing if found else 0, source="rejected")
-        to, version = self._redeeming(origin).destination, origin.claim.version if origin.claim else None
+        to, version = self._redeeming(origin).destination, origin.claim[1].version if origin.claim else None
         told = replace(item, redeemed=found.as_dict() if found else None, to=to, version=version)
-        return self._found(told, tuple(self._run.ledger.state.once_more.redeemed_of(origin.maker_name)))
+        taken = self._run.ledger.state.once_more.redeemed_of(origin.maker_name)
+        return self._found(told, [number for number in taken if not is_dropped(self._run, number)])
 
     def _seal_redeemed(self, origin: Origin) -> Item:
         known, found = self._run.ledger.state.once_more.redeemed_of(origin.maker_name), self._redemption(origin)
@@ -214,5 +224,6 @@ class Replay:
 
     def _found(self, item: Item, numbers: Sequence[int]) -> Item:
         """Tell entries of earlier starts that wait for delivery from those that do not."""
-        waiting = tuple(number for number in numbers if self._run.ledger.waiting(number) is not None)
-        return replace(item, entries=waiting, before=tuple(number for number in numbers if number not in waiting))
+        last = [self._run.ledger.state.once_more.goes_on_as(number) for number in numbers]
+        waiting = tuple(number for number in last if self._run.waits(number))
+        return replace(item, entries=waiting, before=tuple(number for number in last if number not in waiting))

@@ -63,7 +63,7 @@ def test_what_is_missing_is_taken_and_each_other_offset_is_left_out_for_one_reas
 
 
 def test_what_is_taken_again_may_be_in_the_ledger_but_in_nobodys_hand() -> None:
-    found = apportion(ranges("a[0] 0..40"), fold(LEDGER, claim("a[0] 4..7")), bounds(), again=True)
+    found = apportion(ranges("a[0] 0..40"), fold(LEDGER, claim("a[0] 4..7")), bounds(), again="why")
     assert list(map(str, found.taken)) == ["a[0] 0..4", "a[0] 7..30"]
     assert shown(found.left_out) == {"ingest": ["a[0] 30..40"], "claimed": ["a[0] 4..7"]}
 
@@ -106,7 +106,8 @@ def test_what_is_taken_and_what_is_left_out_make_up_what_was_wanted(
         known = fold(known, window(f"a[0] {at + skip}..{at + skip + span}"))
         delivered |= set(range(at + skip, at + skip + span))
     known = fold(known, claim(*map(str, in_hand), again=True)) if in_hand else known
-    found = apportion([wanted], known, bounds(earliest=earliest), again=again, expired=expired)
+    request = "why" if again else None
+    found = apportion([wanted], known, bounds(earliest=earliest), again=request, expired=expired)
     every = [offset for item in (*found.taken, *sum(found.left_out.values(), ())) for offset in offsets(item)]
     assert sorted(every) == list(offsets(wanted))
     claimed = {offset for item in in_hand for offset in offsets(item)}

@@ -9,9 +9,10 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.ledger.went import Sent
 from sluice.mapping import PLACE
 from sluice.replay.differences import MOST_PLACES, differences
-from sluice.replay.twice import Sent, counted_twice
+from sluice.replay.twice import counted_twice
 from sluice.staging import content_hash
 
 FLOATS = st.sampled_from([None, 0.0, -0.0, 1.5, float("nan"), -float("nan"), float("inf")])

@@ -22,6 +22,7 @@ from sluice.errors import SluiceError, every_error
 from sluice.ledger import checkpoints, deliveries, entries, imports
 from sluice.ledger.codec import decode
 from sluice.ledger.keys import Keys
+from sluice.ledger.names import SlotName
 from sluice.offsets import Balance, OffsetRange, Partition
 from sluice.report import RunReport, WindowReport
 from sluice.settings import KAFKA, NOT_READ, SET_BY_SLUICE, VARIABLES
@@ -374,6 +375,8 @@ SECTIONS: dict[type[BaseModel], str] = {
     imports.Generation: "generation",
     imports.JobRecord: "job",
     checkpoints.Checkpoint: "checkpoint",
+    checkpoints.StoredFirst: "went",
+    checkpoints.StoredAgain: "went-again",
 }
 
 
@@ -420,7 +423,8 @@ def test_the_ledger_page_has_the_keys_as_the_code_makes_them() -> None:
     made = {
         *(keys.entry(1), keys.slot(1, 2), keys.pipeline_file("<sha256>"), keys.checkpoint(2)),
         *(keys.delivery(1, 2, 3, what) for what in ("intent", "outcome", "note")),
-        *(keys.doubt(1, 2), keys.generation(1), keys.job(1), keys.file_of_entry("staged", 1, "a" * 64)),
+        *(keys.doubt(1, 2), keys.generation(1), keys.job(1), keys.file("staged", 1, "a" * 64)),
+        keys.file("staged", SlotName(1, 2), "a" * 64),
         *(keys.file(kind, OffsetRange(Partition("<topic>", 0), 7, 9), "a" * 64) for kind in KINDS),
     }
     patterns = [re.sub(r"<[^>]+>", "[^/]+", re.escape(name)) for name in told - {"probe/conditional-write"}]

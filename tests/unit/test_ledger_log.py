@@ -257,7 +257,8 @@ def test_a_checkpoint_names_as_open_only_what_is_not_known_to_be_settled(store: 
     assert not list(store.keys(KEYS.checkpoints))
     again.settle([number for number in again.state.open if number != 7])
     assert not list(store.keys(KEYS.checkpoints)), "who asks writes nothing"
-    again.checkpoint_if_due()
+    assert again.is_checkpoint_due
+    again.write_checkpoint()
     assert list(loaded(store).state.open) == [7]
 
 
@@ -265,7 +266,8 @@ def test_a_plan_reads_only_what_came_after_the_newest_checkpoint(store: MemorySt
     for _ in range(3):
         filled(store, ledger, CHECKPOINT_EVERY)
         ledger.settle(list(ledger.state.open))
-        ledger.checkpoint_if_due()
+        assert ledger.is_checkpoint_due
+        ledger.write_checkpoint()
     filled(store, ledger, 5)
     store.listed.clear()
     assert loaded(store).state == ledger.state
@@ -348,8 +350,15 @@ def test_what_was_said_of_another_entry_with_that_number_is_damage(store: Memory
 # ── sweeping
 
 
+def staged_for(store: MemoryStore, slot: SlotName) -> entries.StagedFile:
+    return put(store, KEYS.file("staged", slot, "a" * 64), "a")
+
+
 def staged(store: MemoryStore, kind: str, text: str, content: str) -> entries.StagedFile:
-    key = KEYS.file(kind, OffsetRange.parse(text), content * 64)
+    return put(store, KEYS.file(kind, OffsetRange.parse(text), content * 64), content)
+
+
+def put(store: MemoryStore, key: str, content: str) -> entries.StagedFile:
     store.objects[key] = b"x"
     return entries.StagedFile(key=key, rows=1, bytes=1, sha256=content * 64)
 
@@ -382,7 +391,7 @@ def test_a_file_of_a_slot_is_left_alone_until_the_slot_is_decided_and_for_good_i
 ) -> None:
     ledger.seal(window("a[0] 0..9"))
     claim = claimed(ledger, "a[0] 0..4", "a[0] 4..9")
-    files = [staged(store, "staged", text, "a") for text in ("a[0] 0..4", "a[0] 4..9")]
+    files = [staged_for(store, SlotName(claim, number)) for number in (0, 1)]
     assert sweep(store, ledger) == []
     ledger.decide(slot(claim, 0, "a[0] 0..4", staged=files[0]))
     assert sweep(store, ledger) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sluice.ledger import LedgerState, coverage, entries
 from sluice.ledger.coverage import Intervals
 from sluice.ledger.state import fold
-from sluice.offset_map import Kind, Known, map_of, offset_maps
+from sluice.offset_map import KINDS, Kind, Known, map_of, offset_maps
 from sluice.offsets import Bounds, OffsetRange, Partition
 from tests.parts import WRITTEN, derived, genesis, window
 
@@ -40,6 +40,7 @@ def known(draw: st.DrawFn) -> Known:
         end=end,
         covered=draw(INTERVALS),
         backfilled=draw(INTERVALS),
+        dropped=draw(INTERVALS),
         waiting=draw(INTERVALS),
     )
 
@@ -50,6 +51,8 @@ def by_definition(item: Known, offset: int) -> Kind:
 
     if within(item.waiting):
         return "waiting"
+    if within(item.dropped):
+        return "dropped"
     if within(item.backfilled):
         return "backfilled"
     if within(item.covered):
@@ -62,7 +65,8 @@ def by_definition(item: Known, offset: int) -> Kind:
 @given(known())
 def test_the_stretches_of_a_partition_fill_it_from_the_lowest_offset_known_to_its_end(item: Known) -> None:
     found = map_of(item)
-    edges = [edge for part in (item.covered, item.backfilled, item.waiting) for pair in part for edge in pair]
+    inside = (item.covered, item.backfilled, item.dropped, item.waiting)
+    edges = [edge for part in inside for pair in part for edge in pair]
     edges += [item.start, item.position, item.earliest, item.end]
     if min(edges) == max(edges):
         assert found.stretches == ()
@@ -134,5 +138,5 @@ def test_what_is_sealed_and_not_delivered_waits_and_a_replay_of_what_is_delivere
 def test_a_map_counts_its_offsets_and_names_its_ranges() -> None:
     item = Known(partition=A0, start=0, position=9, earliest=2, end=12, covered=((1, 3), (5, 8)))
     found = map_of(item)
-    assert found.counts == {"ingested": 5, "backfilled": 0, "waiting": 0, "missing": 3, "gone": 1, "unread": 3}
+    assert found.counts == dict.fromkeys(KINDS, 0) | {"ingested": 5, "missing": 3, "gone": 1, "unread": 3}
     assert [str(part) for part in found.ranges("missing")] == ["a[0] 3..5", "a[0] 8..9"]

@@ -46,8 +46,9 @@ def counts(report: ReplayReport) -> list[dict[str, int] | None]:
     return [dict(item.redeemed) if item.redeemed else None for item in report.items]
 
 
-def told(rejected: int, before: int, now: int, still: int) -> dict[str, int]:
-    return {"rejected": rejected, "redeemed_before": before, "redeemed": now, "still_rejected": still}
+def told(rejected: int, before: int, now: int, still: int, *, taken_again: int = 0) -> dict[str, int]:
+    found = {"rejected": rejected, "redeemed_before": before, "taken_again": taken_again}
+    return {**found, "redeemed": now, "still_rejected": still}
 
 
 def arrived(desk: Desk) -> list[tuple[str, int, int]]:

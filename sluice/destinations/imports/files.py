@@ -14,6 +14,7 @@ _PAGE: Final = 50
 # The rare ones first: whoever is found there need not be looked for among all that were taken.
 _SETTLED: Final[tuple[SettledStatus, ...]] = ("failed", "canceled", "skipped", "complete")
 _COUNTED: Final[tuple[Status, ...]] = ("complete", "failed")  # Arize counts no others
+_LOOKS_BETWEEN_SCANS: Final = 10
 
 
 class ImportFiles:
@@ -32,6 +33,7 @@ class ImportFiles:
             status: _Listing(graphql, job, status, last if status == "complete" else None) for status in _SETTLED
         }
         self._accounted = last.counted if last else None
+        self._looks_since_scan = _LOOKS_BETWEEN_SCANS
 
     def settled(self, keys: Collection[str], counts: Mapping[Status, int]) -> dict[str, FileStatus]:
         """What became of some files, by key in the bucket; those that are pending, or not seen yet, are left out.
@@ -39,13 +41,15 @@ class ImportFiles:
         Args:
             counts: of the job's files, read just before.
         """
+        self._looks_since_scan += 1
         found = self._look(set(keys))
         counted = sum(counts.get(status, 0) for status in _COUNTED)
         mine = sum(file.status in _COUNTED for file in found.values())
         if self._accounted is None:
             self._accounted = counted  # nothing was passed over
-        elif counted > self._accounted + mine and len(found) < len(keys):
-            # Arize counts files that are listed neither at the front nor at the end.
+        elif counted > self._accounted + mine and len(found) < len(keys) and self._may_scan:
+            # Arize counts files that are listed neither at the front nor at the end, or that other runs ask for.
+            self._looks_since_scan = 0
             for listing in self._listings.values():
                 listing.scan()
             found = self._look(set(keys))
@@ -53,6 +57,11 @@ class ImportFiles:
         else:
             self._accounted += mine
         return {key: replace(file, counted=self._accounted) for key, file in found.items()}
+
+    @property
+    def _may_scan(self) -> bool:
+        """Whether all pages may be read: not at each look, where other runs are at work on the same job."""
+        return self._looks_since_scan >= _LOOKS_BETWEEN_SCANS
 
     def _look(self, keys: Collection[str]) -> dict[str, FileStatus]:
         wanted, found = set(keys), dict[str, FileStatus]()
