@@ -154,6 +154,7 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     to.add_argument("--count-twice", action="store_true", help="also where Arize has the rows and counts them twice")
     parser.add_argument("--reason", required=True, help="kept in the ledger for ever; no personal data")
     parser.add_argument("--run", action="store_true", help="do it; without, only show what would go")
+    _no_prefect(parser)
 
 
 def _range(text: str) -> OffsetRange:

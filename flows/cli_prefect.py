@@ -13,9 +13,10 @@ from sluice.errors import PrefectUnavailable
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answers in a quarter of a second
     from sluice.backfill.report import BackfillReport
+    from sluice.replay.report import ReplayReport
     from sluice.report import RunReport
 
-    Report = RunReport | BackfillReport
+    Report = RunReport | BackfillReport | ReplayReport
 
 
 def is_recorded(options: argparse.Namespace) -> bool:
@@ -31,7 +32,7 @@ def empty_report(options: argparse.Namespace) -> RunReport:
     return RunReport(pipeline=options.file, run_id=run_id, started_at=timestamp(time.time()))
 
 
-def result_of(start: Callable[[], Any], last: Callable[[], Report | None], empty: RunReport) -> dict[str, Any]:
+def result_of(start: Callable[[], Any], last: Callable[[], Report | None], empty: Report) -> dict[str, Any]:
     """Run a flow, and return its report as a dict, whatever became of it.
 
     Args:
@@ -56,13 +57,13 @@ def result_of(start: Callable[[], Any], last: Callable[[], Report | None], empty
 
 def _not_recorded(report: Report, error: Exception) -> dict[str, Any]:
     """What a run did whose end Prefect could not be told; a run that Prefect never let begin has done nothing."""
-    from sluice.backfill.report import BackfillReport
+    from sluice.report import RunReport
 
     gone = PrefectUnavailable(
         f"Prefect's API does not answer ({type(error).__name__})",
         "Is PREFECT_API_URL right, and the server up? Or run without it, with --no-prefect",
     )
-    run = report.run if isinstance(report, BackfillReport) else report
+    run = report if isinstance(report, RunReport) else report.run
     if run.planned or run.windows or run.error:
         return report.as_dict() | {"message": run.message or str(gone)}
     return report.ended_by(gone).as_dict()

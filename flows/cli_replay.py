@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from flows.cli_opening import loaded, settings
-from flows.cli_prefect import empty_report
+from flows.cli_prefect import empty_report, is_recorded, result_of
 from flows.cli_text import window_text
 from sluice.errors import SluiceError
 from sluice.words import counted
@@ -19,6 +19,11 @@ if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answ
 
 def replayed(options: argparse.Namespace) -> dict[str, Any]:
     """Plan or run a replay, and return what is to be told of it."""
+    return _run_with_prefect(options) if options.run and is_recorded(options) else _bare(options)
+
+
+def _bare(options: argparse.Namespace) -> dict[str, Any]:
+    """Plan or run by the library's own verbs: no server, no artifacts; the ledger is the same."""
     from sluice.opening import opened_run
     from sluice.replay.report import ReplayReport
     from sluice.replay.story import replay
@@ -35,6 +40,29 @@ def replayed(options: argparse.Namespace) -> dict[str, Any]:
     except SluiceError as error:
         report = report.ended_by(error)
     return report.as_dict()
+
+
+def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
+    from flows import replay as flow
+    from sluice.replay.report import ReplayReport
+
+    def start() -> Any:
+        return flow.replay(
+            options.file,
+            entries=[str(name) for name in options.entry],
+            dry_run=False,
+            reason=options.reason,
+            what=options.what,
+            source=options.source,
+            model=options.model,
+            version=options.version,
+            path=options.path,
+            count_twice=options.count_twice,
+            take_differences=options.take_differences,
+            return_state=True,
+        )
+
+    return result_of(start, flow.last_report, ReplayReport(run=empty_report(options)))
 
 
 def replay_text(found: Mapping[str, Any]) -> str:
@@ -73,8 +101,9 @@ def _words(item: Mapping[str, Any], *, is_trial: bool) -> Iterator[str]:
 
 
 def _where(item: Mapping[str, Any]) -> str:
-    version = f", version {item['version']}" if item["version"] else ""
-    source = {"staged": "the staged file", "kafka": "Kafka", "rejected": "what was kept of them"}[item["source"]]
+    from sluice.replay.report import SOURCES
+
+    version, source = f", version {item['version']}" if item["version"] else "", SOURCES[item["source"]]
     return f"{counted(item['rows'], 'row')} to the model {item['model']}{version}, by {item['path']}, from {source}"
 
 

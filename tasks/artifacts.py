@@ -23,8 +23,10 @@ from sluice.run import Run
 from tasks.links import artifact_link
 from tasks.never_failing import never_failing
 from tasks.offset_chart import headline, offset_chart
+from tasks.replay_links import replay_notes
 
 MOST_WINDOWS: Final = 1_000  # of a page; the ledger has them all
+LEDGER_PAGE: Final = "offsets-"
 
 
 @never_failing
@@ -38,21 +40,23 @@ def publish_plan(run: Run, planned: Planned) -> None:
     line = f"Plan of {run.pipeline.name}: {windows} window{'' if windows == 1 else 's'}" + (
         f", {unfinished} earlier to finish" if unfinished else ""
     )
-    _publish(f"plan-{_slug(run)}", rows, line)
+    _publish(f"plan-{slug(run)}", rows, line)
 
 
 @never_failing
 def publish_report(run: Run, report: RunReport) -> None:
     """Publish the ledger page of the run, one row a range."""
-    rows = [_ledger_row(window, item) for window in report.windows[-MOST_WINDOWS:] for item in window.entry.ranges]
+    windows = report.windows[-MOST_WINDOWS:]
+    rows = [_ledger_row(window, item) for window in windows for item in window.entry.ranges]
     if rows:
         line = f"Ledger of {report.pipeline}: {report.balance.arithmetic()}"
         line += f"; of {len(report.windows):,} windows the last" if len(report.windows) > MOST_WINDOWS else ""
         unknown = [f"- `{field.path}`: `{field.line}`" for field in report.unknown]
-        notes = ["", *report.notes] if report.notes else []
+        notes = replay_notes(report.pipeline, windows)
+        notes += ["", *report.notes] if report.notes else []
         if unknown:
             notes += ["", "Fields that the pipeline file does not know, and the line that takes each:", *unknown]
-        _publish(f"offsets-{_slug(run)}", rows, line, *notes)
+        _publish(ledger_key(run), rows, line, *notes)
 
 
 @never_failing
@@ -64,7 +68,7 @@ def publish_map(run: Run, report: RunReport) -> None:
     standing = run.outlook.look(write=False)
     maps = offset_maps(standing.state, standing.bounds, standing.partitions, run.ledger.waiting_slots())
     line = f"Offsets of {report.pipeline}: {headline(maps)}"
-    key = f"map-{_slug(run)}"
+    key = f"map-{slug(run)}"
     tell(line, create_markdown_artifact(key=key, markdown=offset_chart(maps), description=line))
 
 
@@ -78,7 +82,12 @@ def name_run(report: RunReport, kind: str = "") -> None:
             client.update_flow_run(context.flow_run.id, name=name)
 
 
-def _slug(run: Run) -> str:
+def ledger_key(run: Run) -> str:
+    """The key of the ledger's pages: each run makes another version of it."""
+    return LEDGER_PAGE + slug(run)
+
+
+def slug(run: Run) -> str:
     """The pipeline's name and its ledger's id: unique; a topic's name would not be (dots, case), or not be allowed."""
     return f"{run.pipeline.name}-{run.ledger.state.ledger_id[:8]}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -30,15 +31,36 @@ def artifact_link(artifact_id: object) -> str | None:
     return _as_shown(f"{ui.rstrip('/')}/artifacts/artifact/{artifact_id}" if ui else None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunForm:
+    """The form that starts a run of a deployment: who opens it sees what would run, and submits it or not.
+
+    Attributes:
+        page: of the deployment.
+        given: the parameters that the deployment itself sets. The form takes its parameters from the link alone.
+    """
+
+    page: str
+    given: Mapping[str, Any]
+
+    def filled(self, parameters: Mapping[str, Any]) -> str:
+        """The address of the form with these values of JSON in it."""
+        return form_address(self.page, {**self.given, **parameters})
+
+
 def run_form_link(deployment: str, parameters: Mapping[str, Any]) -> str | None:
-    """The form that starts a run of a deployment, filled in: who opens it sees what would run, and submits it or not.
+    """The form that starts a run of a deployment, filled in with values of JSON; see `run_form`."""
+    form = run_form(deployment)
+    return form.filled(parameters) if form else None
+
+
+def run_form(deployment: str) -> RunForm | None:
+    """Look up the form of a deployment: once, for however many links.
 
     It never fails: whoever offers a link has other work to do.
 
     Args:
         deployment: `flow/name`.
-        parameters: values of JSON. The form takes its parameters from the link alone, so those that the deployment
-            itself sets are put beside them.
     """
     if not PREFECT_UI_URL.value():  # and no server is started for the sake of a link
         return None
@@ -46,7 +68,7 @@ def run_form_link(deployment: str, parameters: Mapping[str, Any]) -> str | None:
         with get_client(sync_client=True) as client:
             found = client.read_deployment_by_name(deployment)
         page = _as_shown(url_for("deployment", obj_id=found.id))
-        return form_address(page, {**found.parameters, **parameters}) if page else None
+        return RunForm(page=page, given=found.parameters) if page else None
     except Exception as error:  # noqa: BLE001 - no such deployment, or no Prefect that answers: no link
         get_logger("sluice.links").debug("no link to the form of %s: %s", deployment, type(error).__name__)
         return None

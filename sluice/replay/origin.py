@@ -92,12 +92,12 @@ def check_came(run: Run, number: int, origin: EntryName, space: str) -> None:
     if elsewhere:
         raise NothingToReplay(
             f"Entry {number} was to take the rows of entry {origin} there, and a person sent them to {elsewhere.pop()}",
-            "With --count-twice, and the reason, another entry takes them",
+            "With count-twice, and the reason, another entry takes them",
         )
     if is_dropped(run, number):
         raise NothingToReplay(
             f"Entry {number} was to take the rows of entry {origin} there, and a person let go of them",
-            "With --count-twice, and the reason, another entry takes them",
+            "With count-twice, and the reason, another entry takes them",
         )
 
 
@@ -140,7 +140,7 @@ def _check_kind(name: EntryName, maker: Sealed) -> None:
         )
     if maker.purpose == "replay":
         raise NothingToReplay(
-            f"Entry {name} is a replay of entry {maker.origin_name}", f"Name that one: --entry {maker.origin_name}"
+            f"Entry {name} is a replay of entry {maker.origin_name}", f"Name that one: {maker.origin_name}"
         )
 
 
@@ -171,5 +171,5 @@ def _by(run: Run, name: EntryName) -> str:
     for number in range(parts_of(name)[0] + 1, run.ledger.state.next_number):
         entry = run.ledger.entry(number)
         if isinstance(entry, Derived) and entry.origin_name == name:
-            return f"Name the entry that ended it: --entry {number}"
+            return f"Name the entry that ended it: {number}"
     return _LOOK

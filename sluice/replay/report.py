@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sluice.errors import SluiceError
 from sluice.ledger.entries import Destination
 from sluice.ledger.names import EntryName, shown
 from sluice.report import RunReport, WindowReport
+
+SOURCES: Final[Mapping[str, str]] = {
+    "staged": "the staged file",
+    "kafka": "Kafka",
+    "rejected": "what was kept of them",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +32,8 @@ class Item:
         entries: those of the ledger that take them out, and are in hand of this run.
         sealed: which of these this run sealed; the others an earlier start did.
         before: entries that had taken them out before this run.
+        content_then: the content hash of the rows that were delivered.
+        content_now: of those that go out, before all were given a version; empty where it is not known.
         unlike: counts of where rows from Kafka are not those that were delivered.
         redeemed: counts of rejected records.
         error: why it does not go.
@@ -41,9 +49,16 @@ class Item:
     entries: tuple[int, ...] = ()
     sealed: tuple[int, ...] = ()
     before: tuple[int, ...] = ()
+    content_then: str = ""
+    content_now: str = ""
     unlike: Mapping[str, Any] | None = None
     redeemed: Mapping[str, int] | None = None
     error: SluiceError | None = None
+
+    @property
+    def goes(self) -> bool:
+        """Whether rows of it go out by a start now: also those that an earlier start has sealed."""
+        return self.error is None and bool(self.rows) and bool(self.source or self.entries)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -58,6 +73,8 @@ class Item:
             "counted_twice": self.twice,
             "goes_out_as": list(self.entries),
             "went_out_as": list(self.before),
+            "content_then": self.content_then or None,
+            "content_now": self.content_now or None,
             "differences": dict(self.unlike) if self.unlike is not None else None,
             "rejected": dict(self.redeemed) if self.redeemed is not None else None,
             "problem": self.error.as_dict() if self.error else None,
@@ -85,6 +102,11 @@ class ReplayReport:
 
     def ended_by(self, error: SluiceError) -> ReplayReport:
         return replace(self, run=self.run.ended_by(error))
+
+    @property
+    def to(self) -> Destination | None:
+        """Where the rows go; None where that was looked at of no entry."""
+        return next((item.to for item in self.items if item.to), None)
 
     @property
     def problems(self) -> tuple[SluiceError, ...]:

@@ -50,15 +50,22 @@ class Request:
             WrongUse: it contradicts itself.
         """
         if not self.entries:
-            raise WrongUse("No entry is named", "Name one at least: --entry 12, or --entry 12/3 for a backfill's")
-        if not self.reason.strip():
-            raise WrongUse("A replay is kept in the ledger, with its reason", "Add --reason")
+            raise WrongUse("No entry is named", "Name one at least: 12, or 12/3 for a backfill's")
         own = (self.model, self.version, self.path, self.count_twice, self.take_differences)
         if self.what == "rejected" and (any(own) or self.source == "kafka"):
             raise WrongUse(
                 "Rejected records are tried from what was kept of them, and go where the pipeline file says",
                 "Leave out model, version, path, source, count-twice and take-differences",
             )
+
+    def check_reason(self) -> None:
+        """Check that there is a reason, which a look needs not.
+
+        Raises:
+            WrongUse: there is none.
+        """
+        if not self.reason.strip():
+            raise WrongUse("A replay is kept in the ledger, with its reason", "Give a reason")
 
     def aimed(self, loaded: LoadedPipeline) -> LoadedPipeline:
         """Return the pipeline as the replay runs it.

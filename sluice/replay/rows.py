@@ -45,12 +45,14 @@ class Rows:
 
     Attributes:
         ranges: where they came from, with what became of each offset.
+        content: the hash of the rows before all were given a version.
         unlike: where they are not those that were delivered.
     """
 
     file: StagedFile
     ranges: tuple[LedgerRange, ...]
     source: From
+    content: str
     unlike: Unlike | None = None
 
 
@@ -81,19 +83,20 @@ def rows_of(run: Run, origin: Origin, request: Request) -> Rows:
         staged = _staged(origin)
         run.staging.local_copy(staged)
         file = staged if request.version is None else _versioned(run, _frame(run, staged), request.version)
-        return Rows(file=file, ranges=origin.entry.ranges, source="staged")
+        return Rows(file=file, ranges=origin.entry.ranges, source="staged", content=staged.content or "")
     made = read_again(run, origin)
-    unlike = _unlike(run, origin, made)
+    content = content_hash(made.frame)
+    unlike = _unlike(run, origin, made) if content != _staged(origin).content else None
     if unlike is not None and not request.take_differences:
         raise ReplayDiffers(
             f"Kafka gives other rows for entry {origin.name} than were delivered: {unlike.words}",
-            "Take the staged file, or these rows with --take-differences",
+            "Take the staged file, or these rows with take-differences",
         )
     if not made.frame.height:
         raise NothingToReplay(f"Kafka gives no row for entry {origin.name} any more", "Take the staged file")
     file = _versioned(run, made.frame, request.version)
     ranges = made.ranges if unlike else origin.entry.ranges
-    return Rows(file=file, ranges=ranges, source="kafka", unlike=unlike)
+    return Rows(file=file, ranges=ranges, source="kafka", content=content, unlike=unlike)
 
 
 def versions_of(run: Run, origin: Origin) -> Versions | None:
@@ -108,12 +111,9 @@ def versions_of(run: Run, origin: Origin) -> Versions | None:
     return dict(frame.group_by("version").len().iter_rows())
 
 
-def _unlike(run: Run, origin: Origin, made: ReadAgain) -> Unlike | None:
-    staged = _staged(origin)
-    if content_hash(made.frame) == staged.content:
-        return None
+def _unlike(run: Run, origin: Origin, made: ReadAgain) -> Unlike:
     if _is_staged(run, origin):
-        return differences(_frame(run, staged), made.frame)
+        return differences(_frame(run, _staged(origin)), made.frame)
     return OtherBalance(before=origin.maker.balance, now=made.balance)
 
 

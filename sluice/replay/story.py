@@ -77,7 +77,7 @@ def _settled(verbs: Verbs, report: ReplayReport) -> ReplayReport:
     if not pending:
         return report
     found = verbs.settle(pending, patience=True)
-    run = replace(report.run, notes=found.notes)
+    run = replace(report.run, notes=(*report.run.notes, *found.notes))
     for receipt in found.receipts:
         run = run.with_receipt(receipt)
         if isinstance(receipt.entry, int):

@@ -73,8 +73,10 @@ class Replay:
         """Begin what takes a while, and find out what cannot go well before anything is sealed.
 
         Raises:
+            WrongUse: there is no reason.
             SluiceError: the import job is not as the pipeline file says, or there is none.
         """
+        self._request.check_reason()
         self._run.outbound.get_ready([self._run.destination.path])
         self._run.outbound.check()
 
@@ -135,10 +137,13 @@ class Replay:
         before = [*origin.sent, *(sent for number in replays.values() for sent in sent_by(run, number))]
         here = Sent.to(to, version=request.version)
         item = self._item(origin, rows=origin.rows, version=request.version)
+        item = replace(item, content_then=_content(origin.entry))
         if there is None:
             twice = counted_twice(here, before, origin.rows, lambda: versions_of(run, origin))
             return replace(item, twice=min(origin.rows, twice + self._elsewhere(origin, here)))
-        found = self._found(item, (there,))
+        # With a version of its own for all rows an entry has another content, whatever they were.
+        now = "" if request.version else _content(run.ledger.sealed(there))
+        found = replace(self._found(item, (there,)), content_now=now)
         if found.before:
             check_came(run, there, origin.name, to.space)
         return found
@@ -157,7 +162,7 @@ class Replay:
             raise CountsTwice(
                 f"Arize has {item.twice:,} of the {item.rows:,} rows of entry {origin.name} in the model "
                 f"{self._run.destination.model} already, and would count them twice",
-                "Let it, with --count-twice; or name another --model or --version",
+                "Let it, with count-twice; or name another model or version",
             )
         rows = rows_of(self._run, origin, self._request)
         number = seal(
@@ -175,7 +180,7 @@ class Replay:
         )
         unlike = rows.unlike.as_dict() if rows.unlike else None
         done = replace(item, entries=(number,), sealed=(number,), rows=rows.file.rows)
-        return replace(done, source=rows.source, unlike=unlike)
+        return replace(done, source=rows.source, unlike=unlike, content_now=rows.content)
 
     # ── rejected records
 
@@ -227,3 +232,7 @@ class Replay:
         last = [self._run.ledger.state.once_more.goes_on_as(number) for number in numbers]
         waiting = tuple(number for number in last if self._run.waits(number))
         return replace(item, entries=waiting, before=tuple(number for number in last if number not in waiting))
+
+
+def _content(entry: entries.Sealed) -> str:
+    return (entry.staged.content or "") if entry.staged else ""

@@ -157,7 +157,7 @@ def test_the_rejected_records_of_a_held_window_go_behind_its_end_by_the_entry_th
     assert "is held" in redeemed(desk, entries=(3,)).run.message
     resolve_window(desk.person(), 3, "deliver", "looked")
     desk.run()
-    assert "--entry 4" in redeemed(desk, entries=(3,)).run.message
+    assert "ended it: 4" in redeemed(desk, entries=(3,)).run.message
     report = redeemed(desk, entries=(4,))
     assert (report.run.state, counts(report)) == ("done", [told(2, 0, 2, 0)])
     assert (desk.derived().origin, rejections(desk.person(), 3)["redeemed"]) == (3, 2)
@@ -169,7 +169,7 @@ def test_what_redo_rejected_again_is_redeemed_by_the_redo(desk: Desk) -> None:
     assert desk.run().state == "held"
     resolve_window(desk.person(LAX), 3, "redo", "looked")
     desk.run()
-    assert "--entry 4" in redeemed(desk, entries=(3,)).run.message
+    assert "ended it: 4" in redeemed(desk, entries=(3,)).run.message
     assert counts(redeemed(desk, entries=(4,))) == [told(2, 0, 1, 1)]
 
 

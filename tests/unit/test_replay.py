@@ -83,6 +83,20 @@ def test_another_version_is_that_of_all_rows_and_of_one_part(desk: Desk) -> None
     assert desk.derived().version == "9"
 
 
+@pytest.mark.parametrize("source", ["staged", "kafka"])
+def test_the_content_hash_of_what_goes_is_told_beside_that_of_then_whatever_version_all_rows_are_given(
+    desk: Desk, source: str
+) -> None:
+    def hashes(**asked: Any) -> tuple[str, str]:
+        (item,) = desk.replay(entries=[1], source=source, **asked).items
+        return item.content_then, item.content_now
+
+    (then, now), versioned = hashes(model="another"), hashes(version="9")
+    assert then == now != ""
+    assert versioned == (then, now)
+    assert (hashes(model="another"), hashes(version="9")) == ((then, now), (then, "")), "of what went out before"
+
+
 def test_several_entries_are_each_an_entry_of_their_own_and_one_that_cannot_go_keeps_no_other(desk: Desk) -> None:
     report = desk.replay(entries=[2, 7, 1, 2], model="another")
     assert [item.name for item in report.items] == [2, 7, 1]
@@ -264,7 +278,7 @@ def test_what_is_no_entry_with_rows_is_named_so(desk: Desk, name: int | str, say
 
 def test_a_replay_is_not_replayed_but_its_origin(desk: Desk) -> None:
     desk.replay(entries=[1], model="another")
-    assert "Name that one: --entry 1" in refusal(desk.replay(entries=[3], model="a third"))[1]
+    assert "Name that one: 1" in refusal(desk.replay(entries=[3], model="a third"))[1]
 
 
 @pytest.fixture
@@ -279,7 +293,7 @@ def test_a_held_entry_is_left_to_a_persons_word_and_then_named_by_what_ended_it(
     assert "Entry 3 is held" in refusal(held.replay(entries=[3], model="another"))[1]
     resolve_window(held.person(), 3, "deliver", "looked")
     held.run()
-    assert "Name the entry that ended it: --entry 4" in refusal(held.replay(entries=[3], model="another"))[1]
+    assert "Name the entry that ended it: 4" in refusal(held.replay(entries=[3], model="another"))[1]
     assert held.replay(entries=[4], model="another").run.state == "done"
     assert held.arrived[-1] == ("1", [("a", 0, 7)])
     assert held.replay(entries=[4], model="a third", source="kafka").run.state == "done"
@@ -295,7 +309,7 @@ def test_rows_that_were_taken_again_are_made_again_by_the_file_that_took_them(he
 
 def test_a_dropped_entry_has_nothing_to_replay(held: Desk) -> None:
     resolve_window(held.person(), 3, "drop", "test events")
-    assert "--entry 4" in refusal(held.replay(entries=[3], model="another"))[1]
+    assert "ended it: 4" in refusal(held.replay(entries=[3], model="another"))[1]
     assert "nothing was delivered" in refusal(held.replay(entries=[4], model="another"))[1]
 
 
@@ -315,7 +329,6 @@ def test_rows_of_another_type_of_model_do_not_go(desk: Desk) -> None:
     ("asked", "says"),
     [
         ({"entries": []}, "No entry is named"),
-        ({"entries": [1], "reason": " "}, "Add --reason"),
         ({"entries": [1], "version": "$path"}, "is no version"),
         ({"entries": [1], "model": " "}, "is no model"),
         ({"entries": [1], "what": "rejected", "model": "another"}, "Leave out model"),
@@ -326,6 +339,13 @@ def test_rows_of_another_type_of_model_do_not_go(desk: Desk) -> None:
 def test_what_cannot_be_asked_for_is_said_first(desk: Desk, asked: dict[str, Any], says: str) -> None:
     with pytest.raises(Exception, match=says.replace("$", r"\$")):
         desk.replay(**asked)
+
+
+def test_a_look_needs_no_reason_and_a_replay_does(desk: Desk) -> None:
+    before = dict(desk.store.objects)
+    assert desk.look(entries=[1], model="another", reason="").run.state == "done"
+    report = desk.replay(entries=[1], model="another", reason=" ")
+    assert (report.run.error, report.run.exit_code, desk.store.objects) == ("WrongUse", 2, before)
 
 
 # ── slots of claims
@@ -502,12 +522,15 @@ def test_nothing_is_delivered_where_kafka_gives_no_row_any_more(desk: Desk) -> N
 
 
 def test_a_dry_run_says_what_would_go_and_from_where_and_writes_nothing(desk: Desk) -> None:
-    before = dict(desk.store.objects)
+    before, origin = dict(desk.store.objects), desk.entries[1]
+    assert isinstance(origin, entries.Window)
+    assert origin.staged is not None
     report = desk.look(entries=[1, 2, 9], model="another", version="7")
     assert report.items[0].as_dict() == {
         "entry": 1, "ranges": "a[0] 0..4", "rows": 4, "space": "space", "model": "another", "path": "sdk",
         "version": "7", "source": "staged", "counted_twice": 0, "goes_out_as": [], "went_out_as": [],
-        "differences": None, "rejected": None, "problem": None,
+        "content_then": origin.staged.content, "content_now": None, "differences": None, "rejected": None,
+        "problem": None,
     }  # fmt: skip
     assert (report.run.state, report.run.exit_code, report.is_trial) == ("failed", 2, True)
     assert (desk.store.objects, desk.arrived) == (before, [])
