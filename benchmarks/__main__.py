@@ -16,7 +16,7 @@ from typing import Final
 
 from benchmarks.checking import problem_of
 from benchmarks.events import Events
-from benchmarks.growth import Scale, growth_tables
+from benchmarks.growth import Scale, backfill_table, growth_tables
 from benchmarks.history import FILES, history_table
 from benchmarks.into_arize import arize_tables
 from benchmarks.jobs.order import Order
@@ -108,7 +108,15 @@ def _arize(options: argparse.Namespace, servers: str, directory: Path) -> Sequen
 
 
 def _growth(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
-    scale = Scale(
+    return growth_tables(_scale(options, servers, directory))
+
+
+def _backfill(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
+    return [backfill_table(_scale(options, servers, directory))]
+
+
+def _scale(options: argparse.Namespace, servers: str, directory: Path) -> Scale:
+    return Scale(
         servers=servers,
         directory=directory,
         window=options.events // 10,
@@ -116,7 +124,6 @@ def _growth(options: argparse.Namespace, servers: str, directory: Path) -> Seque
         rounds=options.rounds,
         say=say,
     )
-    return growth_tables(scale)
 
 
 def _history(options: argparse.Namespace, servers: str, directory: Path) -> Sequence[Table]:
@@ -140,7 +147,13 @@ def _keep(file: Path, said: str, tables: Sequence[Table]) -> str:
     return report
 
 
-_MEASURES: Final[dict[str, Measure]] = {"parquet": _parquet, "arize": _arize, "growth": _growth, "history": _history}
+_MEASURES: Final[dict[str, Measure]] = {
+    "parquet": _parquet,
+    "arize": _arize,
+    "growth": _growth,
+    "backfill": _backfill,
+    "history": _history,
+}
 
 
 def _now() -> datetime:

@@ -53,6 +53,15 @@ def at_most_as_long(bad: Line, good: Line) -> Sequence[str]:
     return (f"{words}; the target is at most {BAD:g}: {_met(times <= BAD)}.",)
 
 
+def a_window_more(one: Line, many: Line) -> Sequence[str]:
+    """Tell what each further window at once costs and brings, of lines that are named by their windows at once."""
+    if not one.taken or not many.taken:
+        return ()
+    each_mb = (many.peak_mb - one.peak_mb) / (int(many.name) - int(one.name))
+    words = f"- {many.name} windows at once: {many.rate / one.rate:.1f} times the rows a second of {one.name}"
+    return (f"{words}, and {each_mb:,.0f} MB more for each further window.",)
+
+
 def prefect_share(library: Line, flow: Line) -> Sequence[str]:
     """Tell what the flow run took longer than the library alone, each round's by its neighbour's; then the median."""
     if not library.taken or not flow.taken:

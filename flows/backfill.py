@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from prefect import flow
@@ -19,19 +18,16 @@ from prefect.states import Completed
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
+from flows.backfill_opening import Terms, opened_backfill
 from flows.ingest import final_state
-from sluice.backfill.aim import aimed
 from sluice.backfill.estimate import described
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request
 from sluice.backfill.story import backfill as take
 from sluice.backfill.work import Backfill
-from sluice.checking import pipeline_called
-from sluice.clock import SystemClock, timestamp
+from sluice.clock import timestamp
 from sluice.errors import SluiceError, WrongUse
-from sluice.offsets import OffsetRange
-from sluice.opening import opened_run
-from sluice.pacing import OwnPace, unpaced
+from sluice.offsets import OffsetRange, Partition
 from sluice.report import RunReport
 from sluice.run import Run
 from sluice.settings import Settings
@@ -40,6 +36,7 @@ from tasks.backfill_pages import publish_backfill_plan
 from tasks.backfill_verbs import BackfillVerbs
 from tasks.blocks import find_block
 from tasks.emitting import tell_of_run
+from tasks.ending import Ending, EndingClock, until_told
 from tasks.limits import slot_of
 from tasks.open_runs import registered
 from tasks.pace import shared_pace
@@ -98,29 +95,28 @@ def backfill(
     logging.getLogger("sluice").setLevel(logging.INFO)
     run = RunReport(pipeline=pipeline, run_id=str(flow_run.id), started_at=timestamp(time.time()))
     empty = BackfillReport(run=run)
+    request = partial(Request, since=since, until=until, again=again, model=model, version=version)
+    terms = Terms(
+        reason=reason,
+        newest_first=order == "newest first",
+        stop_at_failure=on_failure == "stop",
+        max_parallel=max_parallel,
+        rows_per_second=rows_per_second,
+    )
+    ending = Ending()
     try:
-        request = Request(
-            since=since,
-            until=until,
-            offsets=_ranges(offsets or []),
-            partitions=tuple(item.partition for item in _ranges([f"{text} 0..0" for text in partitions or []])),
-            again=again,
-            model=model,
-            version=version,
-        )
-        asked = _Asked(
-            request=request,
-            reason=reason,
-            newest_first=order == "newest first",
-            stop_at_failure=on_failure == "stop",
-            max_parallel=max_parallel,
-            rows_per_second=rows_per_second,
-            helpers=workers if where == "work_pool" else 0,
-        )
-        with _opened(empty, asked) as (open_run, work):
+        if not (reason or dry_run or cancel):
+            raise WrongUse("A backfill is kept in the ledger, with its reason", "Give a reason")
+        asked = request(offsets=_ranges(offsets or []), partitions=_partitions(partitions or []))
+        settings = Settings.from_environment(os.environ, find_block)
+        with opened_backfill(
+            pipeline, asked, terms, settings, run.run_id, pace_of=shared_pace, clock=EndingClock(ending)
+        ) as (open_run, work):
             if cancel:
-                return _cancelled(open_run, work, cancel)
-            return _shown(open_run, work) if dry_run else _ended(_taken(open_run, work, asked))
+                return _given_up(open_run, work, cancel)
+            if dry_run:
+                return _shown(open_run, work)
+            return _taken(open_run, work, terms, ending, helpers=workers if where == "work_pool" else 0)
     except SluiceError as error:
         return _ended(empty.ended_by(error))
     except Exception as error:
@@ -133,29 +129,7 @@ def last_report() -> BackfillReport | None:
     return _reports[-1] if _reports else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What a person asks for, and how it is to be done. helpers: other runs, on the work pool."""
-
-    request: Request
-    reason: str
-    newest_first: bool
-    stop_at_failure: bool
-    max_parallel: int
-    rows_per_second: float | None
-    helpers: int
-
-
-@contextmanager
-def _opened(empty: BackfillReport, asked: _Asked) -> Iterator[tuple[Run, Backfill]]:
-    settings = Settings.from_environment(os.environ, find_block)
-    loaded = aimed(pipeline_called(empty.run.pipeline, settings), asked.request, max_parallel=asked.max_parallel)
-    pace = OwnPace(asked.rows_per_second, SystemClock()) if asked.rows_per_second else unpaced
-    with opened_run(loaded, settings, empty.run.run_id, None, shared_pace) as run:
-        yield run, Backfill(run, asked.request, reason=asked.reason, newest_first=asked.newest_first, pace=pace)
-
-
-def _cancelled(run: Run, work: Backfill, claim: int) -> State[Any]:
+def _given_up(run: Run, work: Backfill, claim: int) -> State[Any]:
     run.require_ledger()
     return Completed(message=f"{work.cancel([claim])} windows given up; what was sealed stays")
 
@@ -168,15 +142,21 @@ def _shown(run: Run, work: Backfill) -> State[Any]:
     return Completed(message=words, data=found)
 
 
-def _taken(run: Run, work: Backfill, asked: _Asked) -> BackfillReport:
-    if not asked.reason:
-        raise WrongUse("A backfill is kept in the ledger, with its reason", "Give a reason")
+def _taken(run: Run, work: Backfill, terms: Terms, ending: Ending, *, helpers: int) -> State[Any]:
+    """Take what was asked for. helpers: other runs, on the work pool."""
     with registered(run, work), slot_of(run.destination.space):
-        verbs = BackfillVerbs(run, work, _given())
-        if asked.helpers and verbs.claim():
-            _ask_for_help(asked.helpers)
-        empty = BackfillReport(run=run.report())
-        return take(verbs, empty, max_parallel=asked.max_parallel, stop_at_failure=asked.stop_at_failure)
+        verbs = BackfillVerbs(run, work, _given(), ending)
+        if helpers and verbs.claim():
+            _ask_for_help(helpers)
+        story = partial(
+            take,
+            verbs,
+            BackfillReport(run=run.report()),
+            max_parallel=terms.max_parallel,
+            stop_at_failure=terms.stop_at_failure,
+            is_over=ending.is_over,
+        )
+        return _ended(until_told(story, ending, begin=verbs.told_to_end, end=_ended))
 
 
 def _ended(report: BackfillReport) -> State[Any]:
@@ -198,6 +178,10 @@ def _ask_for_help(helpers: int) -> None:
     name = f"backfill/{deployment.name or 'backfill'}"
     for number in range(helpers):
         run_deployment(name, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{number}")
+
+
+def _partitions(texts: list[str]) -> tuple[Partition, ...]:
+    return tuple(item.partition for item in _ranges([f"{text} 0..0" for text in texts]))
 
 
 def _ranges(texts: list[str]) -> tuple[OffsetRange, ...]:

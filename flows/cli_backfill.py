@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from flows.cli_opening import loaded, settings
+from flows.cli_opening import settings
 from flows.cli_prefect import empty_report, is_recorded, result_of
 from flows.cli_text import table, window_text
 from sluice.errors import SluiceError, WrongUse
@@ -13,8 +13,10 @@ from sluice.words import counted
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `check` answers in a quarter of a second
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
-    from sluice.backfill.request import Request
+    from sluice.backfill.work import Backfill
+    from sluice.run import Run
 
 _SHOWN = 20
 
@@ -38,29 +40,20 @@ def backfill_text(found: Mapping[str, Any]) -> str:
 
 def _planned(options: argparse.Namespace) -> dict[str, Any]:
     from sluice.backfill.estimate import described
-    from sluice.backfill.work import Backfill
-    from sluice.opening import opened_run
 
-    request = _request(options)
-    with opened_run(_aimed(options, request), settings(), "cli") as run:
-        return described(run, Backfill(run, request, reason="", newest_first=options.newest_first).plan(write=False))
+    with _opened(options, "cli") as (run, work):
+        return described(run, work.plan(write=False))
 
 
 def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
     """Run by the library's own verbs: no server, no artifacts; the ledger is the same."""
     from sluice.backfill.report import BackfillReport
     from sluice.backfill.story import backfill
-    from sluice.backfill.work import Backfill
-    from sluice.clock import SystemClock
-    from sluice.opening import opened_run
-    from sluice.pacing import OwnPace, unpaced
 
-    request, empty = _request(options), empty_report(options)
+    empty = empty_report(options)
     report = BackfillReport(run=empty)
-    pace = OwnPace(options.rows_per_second, SystemClock()) if options.rows_per_second else unpaced
     try:
-        with opened_run(_aimed(options, request), settings(), empty.run_id) as run:
-            work = Backfill(run, request, reason=options.reason, newest_first=options.newest_first, pace=pace)
+        with _opened(options, empty.run_id) as (run, work):
             report = BackfillReport(run=run.report())
             report = backfill(work, report, max_parallel=options.max_parallel, stop_at_failure=not options.collect)
     except SluiceError as error:
@@ -94,26 +87,17 @@ def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cancelled(options: argparse.Namespace) -> dict[str, Any]:
-    from sluice.backfill.work import Backfill
-    from sluice.opening import opened_run
-
-    request = _request(options)
-    with opened_run(_aimed(options, request), settings(), "cli") as run:
+    with _opened(options, "cli") as (run, work):
         run.require_ledger()
-        voided = Backfill(run, request, reason="").cancel([options.cancel])
+        voided = work.cancel([options.cancel])
     return {"state": "done", "pipeline": options.file, "claim": options.cancel, "voided": voided}
 
 
-def _aimed(options: argparse.Namespace, request: Request) -> Any:
-    from sluice.backfill.aim import aimed
-
-    return aimed(loaded(options), request, max_parallel=options.max_parallel)
-
-
-def _request(options: argparse.Namespace) -> Request:
+def _opened(options: argparse.Namespace, run_id: str) -> AbstractContextManager[tuple[Run, Backfill]]:
+    from flows.backfill_opening import Terms, opened_backfill
     from sluice.backfill.request import Request
 
-    return Request(
+    request = Request(
         since=options.since,
         until=options.until,
         offsets=tuple(options.offsets or ()),
@@ -122,6 +106,14 @@ def _request(options: argparse.Namespace) -> Request:
         model=options.model,
         version=options.version,
     )
+    terms = Terms(
+        reason=options.reason or "",
+        newest_first=options.newest_first,
+        stop_at_failure=not options.collect,
+        max_parallel=options.max_parallel,
+        rows_per_second=options.rows_per_second,
+    )
+    return opened_backfill(options.file, request, terms, settings(), run_id)
 
 
 def _plan_text(found: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
 from sluice.checking import pipeline_called
@@ -96,6 +96,8 @@ def final_state(report: RunReport, data: dict[str, Any] | None = None) -> State[
             return Failed(name="Held", message=report.message)
         case "failed":
             return Failed(message=report.message)
+        case "cancelled":
+            return Cancelled(message=report.message)
         case "done":
             return Completed(message=_done(report), data=report.as_dict() if data is None else data)
 

@@ -43,9 +43,11 @@ SluiceError
 │   ├── ImportJobTwice           several import jobs read one prefix
 │   ├── ImportJobRefused         Arize refuses the import job, or the first file of it
 │   └── ImportFailed             Arize did not take a file
-└── Held                         exit code 3: waits for a person's word
-    ├── WindowHeld               too large a share of the window was rejected
-    └── DeliveryHeld             a send has no known outcome
+├── Held                         exit code 3: waits for a person's word
+│   ├── WindowHeld               too large a share of the window was rejected
+│   └── DeliveryHeld             a send has no known outcome
+└── Cancelled                    it was told to end; the next start goes on
+    └── BackfillCancelled        in the UI, by a signal
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ class SluiceError(Exception):
         next_step: what a person does now; empty where the next run mends it by itself.
     """
 
-    state: ClassVar[Literal["failed", "held"]] = "failed"
+    state: ClassVar[Literal["failed", "held", "cancelled"]] = "failed"
     exit_code: ClassVar[int] = 1
     transient: ClassVar[bool] = False
 
@@ -276,6 +278,14 @@ class WindowHeld(Held):
 
 class DeliveryHeld(Held):
     """A part waits: what became of a send is not known, and it may not be sent again by itself."""
+
+
+class Cancelled(SluiceError):
+    state = "cancelled"
+
+
+class BackfillCancelled(Cancelled):
+    """A run of a backfill was told to end before all was taken."""
 
 
 def every_error() -> tuple[type[SluiceError], ...]:

@@ -14,7 +14,7 @@ from sluice.pipeline import ColumnType
 from sluice.planning import Backlog, Plan
 from sluice.receipts import Receipt
 
-State = Literal["done", "held", "failed"]
+State = Literal["done", "held", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

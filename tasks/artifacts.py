@@ -75,7 +75,11 @@ def publish_map(run: Run, report: RunReport) -> None:
 @never_failing
 def name_run(report: RunReport, kind: str = "") -> None:
     """Name the run by what it did."""
-    name = kind + summary(report.pipeline, report.taken, report.rows_accepted, report.state)
+    rename_run(kind + summary(report.pipeline, report.taken, report.rows_accepted, report.state))
+
+
+@never_failing
+def rename_run(name: str) -> None:
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:
         with get_client(sync_client=True) as client:

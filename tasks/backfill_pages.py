@@ -18,6 +18,7 @@ from prefect.runtime import deployment
 
 from sluice.backfill.claiming import REASONS, Why
 from sluice.backfill.report import BackfillReport
+from sluice.offsets import OffsetRange
 from sluice.run import Run
 from sluice.words import counted
 from tasks.artifacts import tell
@@ -84,6 +85,13 @@ def publish_failed(run: Run, report: BackfillReport, parameters: Mapping[str, An
     tell(line, create_table_artifact(key=key, table=rows, description=told))
 
 
+@never_failing
+def tell_way_on(report: BackfillReport, parameters: Mapping[str, Any]) -> None:
+    """Log how far a run came that was told to end, and the form that goes on: Prefect's own message has neither."""
+    link = form_again(parameters)
+    get_run_logger().warning("%s", report.run.message + (f" To go on: {link}" if link else ""))
+
+
 class Progress:
     """A bar in the run's page: offsets done of those that this run found to do."""
 
@@ -111,6 +119,10 @@ class Progress:
             percent, words = progress_of(self._whole, report.left, time.monotonic() - self._began_s)
             update_progress_artifact(self._id, percent, description=words)
 
+    def so_far(self, left: int) -> str:
+        """How far the backfill has come, in words, when so many offsets are left."""
+        return f"{max(self._whole - left, 0):,} of {self._whole:,} offsets taken"
+
 
 def progress_of(whole: int, left: int, seconds: float) -> tuple[float, str]:
     """How far a backfill is: in percent, and in words."""
@@ -128,8 +140,8 @@ def form_again(parameters: Mapping[str, Any]) -> str | None:
 
 def _left_out_row(why: Why, ranges: Sequence[str]) -> str:
     shown = ", ".join(ranges[:_SHOWN]) + (f" and {len(ranges) - _SHOWN:,} more" if len(ranges) > _SHOWN else "")
-    spans = (text.rpartition(" ")[2].split("..") for text in ranges)
-    return f"| {sum(int(stop) - int(start) for start, stop in spans):,} | {REASONS[why]} | {shown} |"
+    offsets = sum(OffsetRange.parse(text).span for text in ranges)
+    return f"| {offsets:,} | {REASONS[why]} | {shown} |"
 
 
 def _number(value: int | None) -> str:

@@ -6,23 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect import task
-from prefect.runtime import task_run
-from prefect.tasks import exponential_backoff
+from prefect.logging import get_run_logger
 
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Ranges
 from sluice.backfill.work import Backfill, Todo
+from sluice.errors import BackfillCancelled
 from sluice.importing.settling import Settled
 from sluice.ledger.entries import Sealed, parse_ranges
 from sluice.ledger.names import EntryName, SlotName
 from sluice.receipts import Receipt
 from sluice.report import WindowReport
 from sluice.run import Run
-from tasks.artifacts import name_run, publish_map, publish_report
-from tasks.backfill_pages import Progress, publish_failed
+from tasks.artifacts import name_run, publish_map, publish_report, rename_run
+from tasks.backfill_pages import Progress, publish_failed, tell_way_on
 from tasks.emitting import tell_of_window
+from tasks.ending import Ending
+from tasks.never_failing import never_failing
 from tasks.open_runs import open_backfill, open_run
-from tasks.verbs import PLAIN, is_worth_a_retry
+from tasks.verbs import PLAIN, STAGING
 
 
 @task(**PLAIN, task_run_name="claim")
@@ -31,20 +33,7 @@ def claim_windows(run_id: str) -> tuple[int, ...]:
     return open_backfill(run_id).claim()
 
 
-def _stage_name() -> str:
-    """Name a stage by its slot and its first range: Prefect's lists are narrow."""
-    first, *others = task_run.parameters["ranges"]
-    return f"stage {task_run.parameters['slot']}: {first}" + (f" and {len(others)} more" if others else "")
-
-
-@task(
-    **PLAIN,
-    task_run_name=_stage_name,
-    retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_a_retry,
-)
+@task(**STAGING)
 def stage_slot(run_id: str, slot: str, ranges: Sequence[str]) -> Sealed | None:
     """Read a window of a claim, from reading to sealed."""
     return open_backfill(run_id).stage(SlotName.parse(slot), parse_ranges(ranges))
@@ -63,14 +52,22 @@ def settle_slots(run_id: str, slots: Sequence[str], *, patience: bool) -> Settle
 
 
 @task(**PLAIN, task_run_name="record")
-def record_backfill(run_id: str, report: BackfillReport, parameters: dict[str, Any]) -> None:
+def record_backfill(run_id: str, report: BackfillReport, parameters: dict[str, Any], so_far: str) -> None:
     """Publish what the backfill did. Whatever fails here, the delivery stands."""
     run = open_run(run_id)
     open_backfill(run_id).record(report)
     publish_report(run, report.run)
     publish_map(run, report.run)
     publish_failed(run, report, parameters)
-    name_run(report.run, "backfill of ")
+    if report.run.state == "cancelled":
+        tell_way_on(report, parameters)
+        rename_run(_name_of_cancelled(report.run.pipeline, so_far))
+    else:
+        name_run(report.run, "backfill of ")
+
+
+def _name_of_cancelled(pipeline: str, so_far: str) -> str:
+    return f"backfill of {pipeline} cancelled, {so_far}"
 
 
 class BackfillVerbs:
@@ -78,18 +75,24 @@ class BackfillVerbs:
 
     Args:
         parameters: of the flow run, for links that start it again.
+        ending: asked for, it ends the run with its next look at the claims.
     """
 
-    def __init__(self, run: Run, backfill: Backfill, parameters: dict[str, Any]) -> None:
+    def __init__(self, run: Run, backfill: Backfill, parameters: dict[str, Any], ending: Ending) -> None:
         self._run_id = run.run_id
         self._backfill = backfill
         self._parameters = parameters
+        self._ending = ending
+        self._claims: tuple[int, ...] = ()
         self._progress = Progress(run)
         self._pipeline = run.pipeline.name
         self._told: set[EntryName] = set()
 
     def claim(self) -> tuple[int, ...]:
-        return claim_windows(self._run_id)
+        if self._ending.is_asked_for:
+            raise self._cancelled()
+        self._claims = claim_windows(self._run_id)
+        return self._claims
 
     def todo(self, claims: Sequence[int]) -> list[Todo]:
         return self._backfill.todo(claims)
@@ -120,10 +123,27 @@ class BackfillVerbs:
         self._backfill.progress(report)
         self._progress.update(report)
         self._tell_of(report.run.windows[-1:])
+        self._ending.look()
 
     def record(self, report: BackfillReport) -> None:
         self._tell_of(report.run.windows)
-        record_backfill(self._run_id, report, self._parameters)
+        record_backfill(self._run_id, report, self._parameters, self._progress.so_far(report.left))
+
+    @never_failing
+    def told_to_end(self) -> None:
+        """Say at once how far the run has come: in its name, for whoever cancels it writes the state's message."""
+        so_far = self._progress.so_far(self._backfill.left(self._claims))
+        words = "the windows in hand are brought to their end, and no other is begun"
+        get_run_logger().warning("Told to end, %s: %s", so_far, words)
+        rename_run(_name_of_cancelled(self._pipeline, so_far))
+
+    def _cancelled(self) -> BackfillCancelled:
+        self._backfill.todo(self._claims)  # sees what others have sealed
+        so_far = self._progress.so_far(self._backfill.left(self._claims))
+        given_up = "".join(f"; to give up the rest: sluice backfill FILE --cancel {claim}" for claim in self._claims)
+        return BackfillCancelled(
+            f"This run of the backfill was cancelled, {so_far}", f"Start it again, and it goes on{given_up}"
+        )
 
     def _tell_of(self, windows: Sequence[WindowReport]) -> None:
         """Tell of each window that is delivered, or held, once: a file is settled later than it is placed."""

@@ -20,11 +20,12 @@ def tell_of_window(pipeline: str, window: WindowReport) -> None:
 
 @never_failing
 def tell_of_run(report: RunReport) -> None:
-    """Tell that a run is over, also one that had nothing to do, failed, or is held."""
+    """Tell that a run is over, also one that had nothing to do, failed, is held or was cancelled."""
     context = FlowRunContext.get()
     run = context.flow_run if context else None
+    flow = context.flow.name if context and context.flow else "unknown"
     url = run_link(run.id) if run else None
-    _emit(event_of_run(report, url=url, scheduled=bool(run and run.auto_scheduled)))
+    _emit(event_of_run(report, flow=flow, url=url, scheduled=bool(run and run.auto_scheduled)))
 
 
 def _emit(event: Event) -> None:

@@ -51,14 +51,16 @@ def events_of_window(pipeline: str, window: WindowReport) -> tuple[Event, ...]:
     )
 
 
-def event_of_run(report: RunReport, *, url: str | None, scheduled: bool) -> Event:
+def event_of_run(report: RunReport, *, flow: str, url: str | None, scheduled: bool) -> Event:
     """Return what there is to tell of a run, whatever became of it.
 
     Args:
+        flow: its name: what kind of run it was.
         url: of its page in Prefect's UI, where one is known.
         scheduled: whether a schedule began it: only then another one can be expected.
     """
     labels = {
+        "sluice.flow": flow,
         "sluice.state": report.state,
         "sluice.retention": "near" if report.is_near_retention else "far" if report.backlog else "unknown",
         "sluice.scheduled": "yes" if scheduled else "no",

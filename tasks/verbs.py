@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,13 +22,31 @@ from sluice.run import Run
 from tasks.artifacts import name_run, publish_map, publish_plan, publish_report
 from tasks.open_runs import open_run
 
-PLAIN: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
+PLAIN: Final[dict[str, Any]] = {"cache_policy": NO_CACHE, "persist_result": False, "log_prints": False}
 
 
 def is_worth_a_retry(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Retry what may pass by itself; a ledger that went on must be planned from again instead."""
     error = state.data
     return isinstance(error, SluiceError) and error.transient and not isinstance(error, LedgerMoved)
+
+
+def _stage_name() -> str:
+    """Name a stage by its slot, where it has one, and its first range: Prefect's lists are narrow."""
+    given = task_run.parameters
+    first, *others = given["ranges"]
+    slot = f"{given['slot']}: " if "slot" in given else ""
+    return f"stage {slot}{first}" + (f" and {len(others)} more" if others else "")
+
+
+STAGING: Final[dict[str, Any]] = {
+    **PLAIN,
+    "task_run_name": _stage_name,
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_worth_a_retry,
+}
 
 
 @task(**PLAIN, task_run_name="plan")
@@ -40,20 +58,7 @@ def plan_run(run_id: str) -> Planned:
     return planned
 
 
-def _stage_name() -> str:
-    """Name a stage by its first range: Prefect's lists are narrow."""
-    first, *others = task_run.parameters["ranges"]
-    return f"stage {first}" + (f" and {len(others)} more" if others else "")
-
-
-@task(
-    **PLAIN,
-    task_run_name=_stage_name,
-    retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_a_retry,
-)
+@task(**STAGING)
 def stage_window(run_id: str, ranges: Sequence[str]) -> Staged:
     """Read a window, from reading to sealed."""
     return open_run(run_id).stage(parse_ranges(ranges))

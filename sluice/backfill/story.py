@@ -43,7 +43,12 @@ class Verbs(Protocol):
 
 
 def backfill(
-    verbs: Verbs, report: BackfillReport, *, max_parallel: int, stop_at_failure: bool = True
+    verbs: Verbs,
+    report: BackfillReport,
+    *,
+    max_parallel: int,
+    stop_at_failure: bool = True,
+    is_over: threading.Event | None = None,
 ) -> BackfillReport:
     """Run a backfill once and return what this run of it did.
 
@@ -51,8 +56,9 @@ def backfill(
         report: of a run that has done nothing yet.
         max_parallel: windows in hand at once, at most.
         stop_at_failure: begin no other window once one has failed or is held; otherwise go on, and collect.
+        is_over: set by whoever wants no other window to be begun; those in hand are brought to their end.
     """
-    with _Work(verbs, report, max_parallel, stop_at_failure=stop_at_failure) as work:
+    with _Work(verbs, report, max_parallel, is_over or threading.Event(), stop_at_failure=stop_at_failure) as work:
         try:
             while (claims := verbs.claim()) and work.takes(claims):
                 work.drain()
@@ -69,14 +75,22 @@ def backfill(
 class _Work:
     """The slots in hand: each is staged, sealed and delivered by one thread."""
 
-    def __init__(self, verbs: Verbs, report: BackfillReport, max_parallel: int, *, stop_at_failure: bool) -> None:
+    def __init__(
+        self,
+        verbs: Verbs,
+        report: BackfillReport,
+        max_parallel: int,
+        is_over: threading.Event,
+        *,
+        stop_at_failure: bool,
+    ) -> None:
         self.report = report
         self._verbs = verbs
         self._stops = stop_at_failure
         self._threads = ThreadPoolExecutor(max_parallel, thread_name_prefix="backfill")
         self._todo: list[tuple[SlotName, Ranges]] = []
         self._tried: set[SlotName] = set()
-        self._is_over = threading.Event()
+        self._is_over = is_over
 
     def __enter__(self) -> _Work:
         return self

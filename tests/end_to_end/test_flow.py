@@ -166,6 +166,7 @@ def _check_events(flow: Deployed, written: Written, runs: list[dict[str, Any]]) 
         [],
         0,
     )
+    assert last["resource"]["sluice.flow"] == "ingest"
     assert last["payload"]["url"].endswith(f"/runs/flow-run/{runs[1]['id']}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import pytest
 from sluice.backfill.estimate import described
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request
+from sluice.backfill.story import backfill
 from sluice.backfill.work import Backfill
 from sluice.errors import NothingToResolve
 from sluice.ledger import entries
@@ -200,6 +202,22 @@ def test_a_cancelled_backfill_frees_what_nobody_sealed_and_delivers_the_rest(des
     assert report.claims == (1, 2)
     assert arrived(desk) == EVERY
     books(desk).check_all_is_delivered()
+
+
+def test_a_run_that_is_told_to_end_begins_no_other_window_and_the_next_start_goes_on(desk: Desk) -> None:
+    over = threading.Event()
+
+    class TiresEarly(Backfill):
+        def progress(self, report: BackfillReport) -> None:
+            over.set()
+
+    run = desk.open(LATE)
+    verbs, empty = TiresEarly(run, Request(), reason="asked"), BackfillReport(run=run.report())
+    report = backfill(verbs, empty, max_parallel=1, is_over=over)
+    assert 0 < len(report.run.windows) < 4
+    assert report.left == 13 - report.run.balance.total
+    assert desk.backfill(file=LATE).left == 0
+    assert arrived(desk) == EVERY
 
 
 def test_a_held_slot_holds_up_no_ingest_and_is_ended_as_any_other(desk: Desk) -> None:

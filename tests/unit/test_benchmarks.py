@@ -18,7 +18,7 @@ from benchmarks.measuring import JobError, Taken, most_resident, run
 from benchmarks.paste import BEGIN, END, pasted
 from benchmarks.rounds import Line, Trial, interleaved
 from benchmarks.tables import Table
-from benchmarks.targets import at_least, at_most_as_long, peak, prefect_share
+from benchmarks.targets import a_window_more, at_least, at_most_as_long, peak, prefect_share
 
 NOW_MS = 1_800_000_000_000
 
@@ -194,3 +194,10 @@ def test_results_take_the_place_of_those_before_and_nothing_else_of_the_page() -
     assert "old" not in pasted(page, ["new"])
     with pytest.raises(ValueError, match="measured: begin"):
         pasted("a page without a place", ["new"])
+
+
+def test_what_a_further_window_at_once_costs_and_brings_is_told() -> None:
+    one, four = line("1", 4, peak_mb=500), line("4", 2, peak_mb=800)
+    words = "- 4 windows at once: 2.0 times the rows a second of 1, and 100 MB more for each further window."
+    assert a_window_more(one, four) == (words,)
+    assert a_window_more(one, line("4")) == ()

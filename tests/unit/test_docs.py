@@ -279,7 +279,7 @@ def test_operations_describes_every_event_with_all_that_it_holds_and_no_other() 
     windows = [WindowReport(number=1, entry=entry, sealed_here=True) for entry in found]
     run = RunReport(pipeline="p", run_id="run", started_at="now").ended_by(SluiceError("what"))
     made = [event for window in windows for event in events_of_window("p", window)]
-    made.append(event_of_run(run, url=None, scheduled=True))
+    made.append(event_of_run(run, flow="ingest", url=None, scheduled=True))
     names = {name for event in made for name in (event.name, *event.payload, *event.labels)}
     assert first_cells(section("docs/operations.md", "events")) == names
 

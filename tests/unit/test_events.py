@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from flows.cli_automations import OWN
-from sluice.errors import DeliveryHeld, GroupInUse, SluiceError, WindowHeld
+from sluice.errors import BackfillCancelled, DeliveryHeld, GroupInUse, SluiceError, WindowHeld
 from sluice.ingest import ingest
 from sluice.offsets import GroupOffset, OffsetRange
 from sluice.pipeline import LoadedPipeline
@@ -154,13 +154,18 @@ def test_an_event_of_a_window_counts_and_names_and_is_of_its_pipeline(desk: Told
 
 
 def of_run(report: RunReport) -> Event:
-    return event_of_run(report, url="http://prefect/run", scheduled=True)
+    return event_of_run(report, flow="ingest", url="http://prefect/run", scheduled=True)
 
 
 def test_a_run_with_nothing_to_do_is_told_of_too(desk: Told) -> None:
     event = of_run(desk.run())
     assert event.name == "sluice.run.finished"
-    assert event.labels == {"sluice.state": "done", "sluice.retention": "far", "sluice.scheduled": "yes"}
+    assert event.labels == {
+        "sluice.flow": "ingest",
+        "sluice.state": "done",
+        "sluice.retention": "far",
+        "sluice.scheduled": "yes",
+    }
     told = {name: event.payload[name] for name in ("state", "entries", "offsets", "left_to_read", "retention_margin")}
     assert told == {"state": "done", "entries": [], "offsets": 0, "left_to_read": 0, "retention_margin": None}
     assert event.payload["url"] == "http://prefect/run"
@@ -223,13 +228,17 @@ def test_the_last_plan_counts_and_one_that_says_nothing_of_the_backlog_changes_n
 
 
 @pytest.mark.parametrize(
-    ("report", "scheduled", "speaks"),
+    ("flow", "report", "scheduled", "speaks"),
     [
-        (EMPTY, False, set()),
-        (EMPTY, True, {"Sluice pipeline silent"}),
-        (EMPTY.ended_by(GroupInUse("by one")), False, {"Sluice run failed"}),
-        (EMPTY.ended_by(WindowHeld("entry 3")), False, {"Sluice pipeline held"}),
+        ("ingest", EMPTY, False, set()),
+        ("ingest", EMPTY, True, {"Sluice pipeline silent"}),
+        ("backfill", EMPTY, True, set()),
+        ("ingest", EMPTY.ended_by(GroupInUse("by one")), False, {"Sluice run failed"}),
+        ("backfill", EMPTY.ended_by(GroupInUse("by one")), False, {"Sluice run failed"}),
+        ("backfill", EMPTY.ended_by(BackfillCancelled("by one")), False, set()),
+        ("ingest", EMPTY.ended_by(WindowHeld("entry 3")), False, {"Sluice pipeline held"}),
         (
+            "ingest",
             EMPTY.with_plan(Plan(backlog=(Backlog(range=OffsetRange(A0, 5, 9), earliest=5),), windows=())),
             False,
             {"Sluice retention margin small"},
@@ -237,13 +246,21 @@ def test_the_last_plan_counts_and_one_that_says_nothing_of_the_backlog_changes_n
     ],
 )
 def test_each_automation_of_the_file_looks_at_the_runs_that_it_is_about(
-    report: RunReport, scheduled: bool, speaks: set[str]
+    flow: str, report: RunReport, scheduled: bool, speaks: set[str]
 ) -> None:
-    event = event_of_run(report, url=None, scheduled=scheduled)
+    event = event_of_run(report, flow=flow, url=None, scheduled=scheduled)
     automations = yaml.safe_load(OWN.read_text(encoding="utf-8"))["automations"]
     found = [item for item in automations if _covers(item["trigger"], event)]
     assert {item["name"] for item in found} == speaks
     assert all(label in event.resource for item in found for label in item["trigger"]["for_each"])
+
+
+def test_a_backfill_that_fails_as_an_ingest_did_is_told_of_beside_it() -> None:
+    automations = yaml.safe_load(OWN.read_text(encoding="utf-8"))["automations"]
+    (failed,) = (item["trigger"] for item in automations if item["name"] == "Sluice run failed")
+    report = EMPTY.ended_by(GroupInUse("by one"))
+    events = [event_of_run(report, flow=flow, url=None, scheduled=False) for flow in ("ingest", "ingest", "backfill")]
+    assert len({tuple(event.resource[label] for label in failed["for_each"]) for event in events}) == 2
 
 
 def _covers(trigger: dict[str, Any], event: Event) -> bool:
