@@ -114,6 +114,14 @@ def rejected(options: argparse.Namespace) -> Printed:
     return 0, found, cli_text.rejected_text(found)
 
 
+def audit(options: argparse.Namespace) -> Printed:
+    """Say what is lost, doubled or damaged of what came since the last audit, or of all; mends nothing."""
+    from flows.cli_audit import audit_text, audited
+
+    found = audited(options)
+    return found["exit_code"], found, audit_text(found)
+
+
 def sweep(options: argparse.Namespace) -> Printed:
     """Let go of files that nobody needs, and of old ones of settled entries, as `keep` in the pipeline file says."""
     from sluice.sweep import let_go
@@ -200,6 +208,7 @@ COMMANDS = {
         resolve,
         import_job,
         realign,
+        audit,
         sweep,
         automations,
     )

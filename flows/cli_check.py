@@ -43,9 +43,9 @@ def _deployments(prefect_yaml: Path) -> dict[str, Any]:
     """Compare the pipeline files with the entries of `prefect.yaml`."""
     from sluice.pipeline import pipeline_names
 
-    deployed = _deployed(prefect_yaml)
+    deployed, audited = _deployed(prefect_yaml)
     names = pipeline_names(settings().pipelines)
-    missing, unknown = sorted(set(names) - deployed), sorted(deployed - set(names))
+    missing, unknown = sorted(set(names) - deployed), sorted((deployed | audited) - set(names))
     return {
         "state": "failed" if missing or unknown else "done",
         "file": str(prefect_yaml),
@@ -56,8 +56,8 @@ def _deployments(prefect_yaml: Path) -> dict[str, Any]:
     }
 
 
-def _deployed(prefect_yaml: Path) -> set[str]:
-    """The pipelines that have an entry: those that a `pipeline` parameter names."""
+def _deployed(prefect_yaml: Path) -> tuple[set[str], set[str]]:
+    """The pipelines that have an entry, which a `pipeline` parameter names; and those that have one of an audit."""
     import yaml
 
     try:
@@ -69,10 +69,15 @@ def _deployed(prefect_yaml: Path) -> set[str]:
     entries = file.get("deployments") if isinstance(file, dict) else None
     if not isinstance(entries, list):
         raise WrongUse(f"{prefect_yaml} has no list of deployments", "Is it the file that prefect deploy reads?")
-    parameters = [entry.get("parameters") for entry in entries if isinstance(entry, dict)]
-    return {str(given["pipeline"]) for given in parameters if isinstance(given, dict) and "pipeline" in given}
+    deployed: dict[bool, set[str]] = {False: set(), True: set()}
+    for entry in (entry for entry in entries if isinstance(entry, dict)):
+        given = entry.get("parameters")
+        if isinstance(given, dict) and "pipeline" in given:
+            deployed[entry.get("entrypoint") == _AUDIT].add(str(given["pipeline"]))
+    return deployed[False], deployed[True]
 
 
+_AUDIT = "flows.audit.audit"
 _ENTRY = """\
   - <<: *ingest
     name: {name}

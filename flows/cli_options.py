@@ -104,6 +104,14 @@ def _job_changes(parser: argparse.ArgumentParser) -> None:
         changes.add_argument(f"--{name}", dest="change", action="store_const", const=name, help=does)
 
 
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--full", action="store_true", help="all of the ledger, not only what is new; count needless files"
+    )
+    parser.add_argument("--deep", action="store_true", help="read each file that is looked at, too")
+    parser.add_argument("--sweep", action="store_true", help="let go of needless files, unless an error was found")
+
+
 def _dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only list what would go")
 
@@ -213,6 +221,7 @@ _OPTIONS = {
     "rejected": [_entry],
     "resolve": [_entry, _verdict],
     "realign": [_side],
+    "audit": [_audit],
     "sweep": [_dry_run],
     "automations": [_automations],
 }

@@ -35,6 +35,7 @@ SluiceError
 │   ├── ReplayDiffers            what Kafka has now gives other rows than the entry has
 │   ├── LedgerDamaged            a ledger object cannot be read, or the chain is broken
 │   ├── LedgerOfAnotherVersion   written by a newer Sluice
+│   ├── AuditFailed              an audit found something lost, doubled or damaged
 │   ├── DestinationRefused       Arize refused the credentials or the space
 │   ├── DeliveryRefused          Arize refused the rows
 │   ├── ImportJobMissing         a person has to make the import job
@@ -233,6 +234,10 @@ class LedgerDamaged(Terminal):
 
 class LedgerOfAnotherVersion(Terminal):
     """A ledger object was written in a format that this version does not know."""
+
+
+class AuditFailed(Terminal):
+    """An audit found that something is lost, doubled or damaged."""
 
 
 class DestinationRefused(Terminal):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 from sluice.delivery import waits_for_a_word, words_on
 from sluice.errors import GroupAhead, SluiceError
@@ -16,6 +16,9 @@ from sluice.ledger.names import EntryName, SlotName, shown
 from sluice.offsets import Partition
 from sluice.outlook import Standing
 from sluice.run import Run
+
+WaitsFor = Literal["person", "run"]
+_PERSON: Final = "person"
 
 
 def status(run: Run) -> dict[str, Any]:
@@ -119,6 +122,7 @@ def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
         "topic": partition.topic,
         "partition": partition.number,
         "position": position,
+        "delivered": delivered,
         "committed": at.offset if at else None,
         "end": bounds.end,
         "in_open_transactions": bounds.high_watermark - bounds.end,
@@ -131,36 +135,43 @@ def _partition(standing: Standing, partition: Partition) -> dict[str, Any]:
 def _waiting(run: Run, name: EntryName, entry: Sealed, problem: SluiceError | None) -> dict[str, Any]:
     names = [PartName.of(name, entry, part) for part in range(len(entry.parts))]
     parts = [run.deliveries.of(name) for name in names]
+    if isinstance(problem, GroupAhead):
+        waits_for, then = _PERSON, problem.next_step
+    else:
+        waits_for, then = _next(name, entry, parts, run.pipeline.policies.on_ambiguous)
     return {
         "entry": shown(name),
+        "since": entry.written_at,
         "ranges": [str(found.range) for found in entry.ranges],
         "rows": sum(part.rows for part in entry.parts),
         "held": entry.held,
-        "next": problem.next_step
-        if isinstance(problem, GroupAhead)
-        else _next(name, entry, parts, run.pipeline.policies.on_ambiguous),
+        "waits_for": waits_for,
+        "next": then,
         "parts": [_part(known) for known in parts],
     }
 
 
-def _next(name: EntryName, entry: Sealed, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: str) -> str:
+def _next(
+    name: EntryName, entry: Sealed, parts: Sequence[tuple[Delivery, ...]], on_ambiguous: str
+) -> tuple[WaitsFor, str]:
+    """Say for whom an entry waits, and what comes next."""
     if entry.held:
-        return f"sluice rejected FILE --entry {name}; then {ways_out(name)}"
+        return _PERSON, f"sluice rejected FILE --entry {name}; then {ways_out(name)}"
     for part, known in enumerate(parts):
         if waits_for_a_word(known, on_ambiguous):
-            return f"look in Arize; then {words_on(name, part)}"
+            return _PERSON, f"look in Arize; then {words_on(name, part)}"
     run = "start of the backfill" if isinstance(name, SlotName) else "run"
     if entry.destination.path == "object_store":
         return _next_of_file(PartName.of(name, entry, 0), parts[0], run)
     if any(known and known[-1].outcome and known[-1].outcome.kind == "refused" for known in parts):
-        return f"fix what Arize names; the next {run} sends it again"
-    return f"the next {run} delivers it"
+        return _PERSON, f"fix what Arize names; the next {run} sends it again"
+    return "run", f"the next {run} delivers it"
 
 
-def _next_of_file(name: PartName, known: tuple[Delivery, ...], run: str) -> str:
+def _next_of_file(name: PartName, known: tuple[Delivery, ...], run: str) -> tuple[WaitsFor, str]:
     if failure := failure_of(name, known):
-        return failure.next_step
-    return f"the next {run} asks Arize for it" if known else f"the next {run} places it"
+        return _PERSON, failure.next_step
+    return "run", f"the next {run} asks Arize for it" if known else f"the next {run} places it"
 
 
 def _part(deliveries: tuple[Delivery, ...]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
+from sluice.audit.report import AuditReport
 from sluice.report import RunReport, WindowReport
+from tasks.audit_events import event_of_audit
 from tasks.events import Event, event_of_run, events_of_window
 from tasks.links import run_link
 from tasks.never_failing import never_failing
@@ -26,6 +28,16 @@ def tell_of_run(report: RunReport) -> None:
     flow = context.flow.name if context and context.flow else "unknown"
     url = run_link(run.id) if run else None
     _emit(event_of_run(report, flow=flow, url=url, scheduled=bool(run and run.auto_scheduled)))
+
+
+@never_failing
+def tell_of_audit(report: AuditReport) -> None:
+    """Tell what an audit found, if it found anything."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    event = event_of_audit(report, url=run_link(run.id) if run else None)
+    if event is not None:
+        _emit(event)
 
 
 def _emit(event: Event) -> None:

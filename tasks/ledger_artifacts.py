@@ -76,6 +76,17 @@ def read_page(text: str) -> LedgerPage:
     return LedgerPage(id=found.id, key=str(found.key), rows=_rows(found))
 
 
+def newest_page(run: Run) -> LedgerPage | None:
+    """Return the newest page of a run's ledger; None where there is none any more.
+
+    Raises:
+        WrongUse: somebody changed it, so that nothing can be read from it.
+        PrefectUnavailable: the API does not answer.
+    """
+    found = _artifact(ledger_key(run))
+    return LedgerPage(id=found.id, key=str(found.key), rows=_rows(found)) if found is not None else None
+
+
 def reference_of(text: str) -> UUID | str:
     """Return the id or key of an artifact, of words that are one, or of a link to its page in any of Prefect's UIs.
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from sluice.audit.report import AuditReport
+from sluice.audit.story import audit
+from sluice.audit.work import Audit
 from sluice.backfill.report import BackfillReport
 from sluice.connections import Connections
 from sluice.errors import Transient, every_error
+from sluice.pipeline import LoadedPipeline
 from sluice.replay.report import ReplayReport
 from sluice.report import RunReport
+from sluice.run import Run
 from tests import parts
 from tests.parts import MemoryArize, MemoryKafka, MemoryStore
 from tests.simulation import Process, World
@@ -58,6 +65,17 @@ class Processes(RuleBasedStateMachine):
 
     def alive(self, which: int) -> Process:
         return self.world.alive[which % len(self.world.alive)]
+
+    def check_an_audit_finds_nothing(self, file: LoadedPipeline, *, full: bool = False, **others: Any) -> None:
+        """Whatever is under way: nothing is lost, doubled or damaged.
+
+        Args:
+            others: parts that are other than those of `begin`.
+        """
+        opened = parts.parts(self.world, self.store, self.kafka, self.arize, self.scratch / "audit")
+        run = Run(file, replace(opened, **others), "audit")
+        report = audit(Audit(run, full=full, deep=full), AuditReport(run=run.report()))
+        assert report.run.state == "done", report.run.message
 
     @invariant()
     def nobody_fails_without_cause(self) -> None:

@@ -23,6 +23,7 @@ class Keys:
         self.deliveries = f"{self.root}deliveries/"
         self.checkpoints = f"{self.root}checkpoints/"
         self.doubts = f"{self.root}doubts/"
+        self.audits = f"{self.root}audits/"
         self.generations = f"{self.root}imports/generations/"
         self.jobs = f"{self.root}imports/jobs/"
         self.staged = f"staged/{pipeline}/"
@@ -45,6 +46,17 @@ class Keys:
     def checkpoint(self, next_number: int) -> str:
         """Counted down, so that the newest comes first in a listing."""
         return f"{self.checkpoints}{_LAST - next_number:012}.json"
+
+    def checkpoint_number(self, key: str) -> int:
+        """Read a checkpoint's key back: the first entry that is not in it."""
+        return _LAST - int(key.removeprefix(self.checkpoints).removesuffix(".json"))
+
+    def audit(self, number: int) -> str:
+        """Counted down, as checkpoints are."""
+        return f"{self.audits}{_LAST - number:012}.json"
+
+    def audit_number(self, key: str) -> int:
+        return _LAST - int(key.removeprefix(self.audits).removesuffix(".json"))
 
     def pipeline_file(self, sha256: str) -> str:
         return f"{self.root}files/{sha256}.yaml"

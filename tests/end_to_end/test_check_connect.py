@@ -124,7 +124,8 @@ def test_pipelines_without_an_entry_are_named_with_the_lines_to_paste(
 ) -> None:
     deployed = tmp_path / "deployed"
     ours = "definitions:\n  - &ingest {entrypoint: flows.ingest.ingest}\ndeployments:\n"
-    deployed.write_text(ours + "  - <<: *ingest\n    name: a\n    parameters: {pipeline: orders}\n")
+    audit = "  - {name: a, entrypoint: flows.audit.audit, parameters: {pipeline: refunds}}\n"
+    deployed.write_text(ours + audit + "  - <<: *ingest\n    name: a\n    parameters: {pipeline: orders}\n")
     done = bench.sluice("check", "--deployments", str(deployed), **pipelines)
     assert (done.code, done.found["deployed"], done.found["missing"]) == (1, ["orders"], ["refunds"])
     with deployed.open("a") as file:

@@ -18,6 +18,9 @@ from pydantic import BaseModel, TypeAdapter
 from flows.cli import _EXIT_CODES, COMMANDS
 from flows.cli_options import parser
 from sluice import errors
+from sluice.audit import mark
+from sluice.audit.findings import Check, Finding
+from sluice.audit.report import AuditReport
 from sluice.errors import SluiceError, every_error
 from sluice.ledger import checkpoints, deliveries, entries, imports
 from sluice.ledger.codec import decode
@@ -29,6 +32,7 @@ from sluice.settings import KAFKA, NOT_READ, SET_BY_SLUICE, VARIABLES
 from sluice.staging import RAW_SCHEMA
 from sluice.steps import DRILL
 from sluice.sweep import KINDS
+from tasks.audit_events import event_of_audit
 from tasks.events import event_of_run, events_of_window
 from tests import parts
 
@@ -280,6 +284,8 @@ def test_operations_describes_every_event_with_all_that_it_holds_and_no_other() 
     run = RunReport(pipeline="p", run_id="run", started_at="now").ended_by(SluiceError("what"))
     made = [event for window in windows for event in events_of_window("p", window)]
     made.append(event_of_run(run, flow="ingest", url=None, scheduled=True))
+    audit = AuditReport(run=run).with_findings([Finding(severity="error", check="file", what="what")])
+    made += [event for event in [event_of_audit(audit, url=None)] if event]
     names = {name for event in made for name in (event.name, *event.payload, *event.labels)}
     assert first_cells(section("docs/operations.md", "events")) == names
 
@@ -375,13 +381,15 @@ SECTIONS: dict[type[BaseModel], str] = {
     imports.Generation: "generation",
     imports.JobRecord: "job",
     checkpoints.Checkpoint: "checkpoint",
+    mark.AuditMark: "audit",
+    mark.MarkedFinding: "audit-finding",
     checkpoints.StoredFirst: "went",
     checkpoints.StoredAgain: "went-again",
 }
 
 
 def models() -> set[type[BaseModel]]:
-    every = [value for module in (entries, deliveries, imports, checkpoints) for value in vars(module).values()]
+    every = [value for module in (entries, deliveries, imports, checkpoints, mark) for value in vars(module).values()]
     kinds = {kind for kind in every if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel}
     return {kind for kind in kinds if kind.__annotations__}
 
@@ -409,6 +417,10 @@ def test_the_ledger_page_names_every_word_that_a_field_can_be(kind: type[BaseMod
             assert words <= told, name
 
 
+def test_the_page_on_audits_names_every_check() -> None:
+    assert first_cells(section("docs/audit.md", "what-it-looks-at")) == set(get_args(Check))
+
+
 def test_the_ledger_page_names_every_class_of_a_balance() -> None:
     assert set(Balance().as_dict()) <= set(re.findall(r"`(\w+)`", section("docs/ledger.md", "range")))
 
@@ -421,7 +433,7 @@ def test_the_ledger_page_has_the_keys_as_the_code_makes_them() -> None:
     keys = Keys("<pipeline>")
     told = first_cells(section("docs/ledger.md", "keys"))
     made = {
-        *(keys.entry(1), keys.slot(1, 2), keys.pipeline_file("<sha256>"), keys.checkpoint(2)),
+        *(keys.entry(1), keys.slot(1, 2), keys.pipeline_file("<sha256>"), keys.checkpoint(2), keys.audit(0)),
         *(keys.delivery(1, 2, 3, what) for what in ("intent", "outcome", "note")),
         *(keys.doubt(1, 2), keys.generation(1), keys.job(1), keys.file("staged", 1, "a" * 64)),
         keys.file("staged", SlotName(1, 2), "a" * 64),

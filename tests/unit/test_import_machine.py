@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -62,6 +63,7 @@ def _one_thread() -> Iterator[None]:
         patch.setattr("sluice.ingest.wait", wait_for)
         patch.setattr("sluice.ledger.log.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.ledger.deliveries.ThreadPoolExecutor", Threads)
+        patch.setattr("sluice.audit.walk.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.windows.map_window", parts.map_simply)
         patch.setattr("sluice.ledger.log.CHECKPOINT_EVERY", 3)
         patch.setattr("sluice.importing.generations.FILES_A_GENERATION", 4)
@@ -142,8 +144,12 @@ class Places(Processes):
         assert not [prefix for prefix, times in prefixes.items() if times > 1]
 
     def teardown(self) -> None:
+        audited: dict[str, Any] = {"file": FILES["both"], "import_side": self.imports.side}
         try:
+            self.check_an_audit_finds_nothing(**audited)
             self.bring_to_an_end()
+            self.check_an_audit_finds_nothing(**audited)
+            self.check_an_audit_finds_nothing(**audited, full=True)
             self.books.check_chain()
             self.books.check_balances()
             self.check_all_is_imported()

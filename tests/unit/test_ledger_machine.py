@@ -136,6 +136,7 @@ def _one_thread() -> Iterator[None]:
         patch.setattr("sluice.backfill.story.wait", wait_for)
         patch.setattr("sluice.ledger.log.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.ledger.deliveries.ThreadPoolExecutor", Threads)
+        patch.setattr("sluice.audit.walk.ThreadPoolExecutor", Threads)
         patch.setattr("sluice.windows.map_window", parts.map_simply)
         patch.setattr("sluice.ledger.log.CHECKPOINT_EVERY", 3)
         yield
@@ -356,7 +357,10 @@ class Drains(Processes):
 
     def teardown(self) -> None:
         try:
+            self.check_an_audit_finds_nothing(FILES["both"])
             self.bring_to_an_end()
+            self.check_an_audit_finds_nothing(FILES["both"])
+            self.check_an_audit_finds_nothing(FILES["both"], full=True)
             self.books.check_chain()
             self.books.check_slots()
             self.books.check_balances()

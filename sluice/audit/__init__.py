@@ -1,0 +1,1 @@
+"""Audit: read a ledger again and say what is lost, doubled or damaged. It mends nothing."""
