@@ -29,6 +29,7 @@ from sluice.replay.work import Replay
 from sluice.report import RunReport
 from sluice.run import Run
 from sluice.settings import Settings
+from tasks.artifacts import rename_run
 from tasks.blocks import find_block
 from tasks.emitting import tell_of_run
 from tasks.ledger_artifacts import check_page, read_page
@@ -36,7 +37,7 @@ from tasks.limits import slot_of
 from tasks.open_runs import registered
 from tasks.pace import shared_pace
 from tasks.replay_links import link_that_runs
-from tasks.replay_markdown import plan_words, result_words
+from tasks.replay_markdown import plan_words, result_words, run_name
 from tasks.replay_pages import publish_replay_plan
 from tasks.replay_verbs import ReplayVerbs
 
@@ -141,8 +142,10 @@ def _opened(empty: ReplayReport, request: Request, artifact: str) -> Iterator[_A
 
 def _shown(asked: _Asked) -> State[Any]:
     report, twice = asked.work.plan(asked.empty), asked.request.count_twice
-    link = link_that_runs(asked.parameters, asked.work.names)
+    able = [item.name for item in report.items if item.error is None]
+    link = link_that_runs(asked.parameters, able) if able else None
     publish_replay_plan(asked.run, report, count_twice=twice, link=link)
+    rename_run(run_name(report))
     return _final(report, plan_words(report, count_twice=twice))
 
 

@@ -47,7 +47,7 @@ def publish_plan(run: Run, planned: Planned) -> None:
 def publish_report(run: Run, report: RunReport) -> None:
     """Publish the ledger page of the run, one row a range."""
     windows = report.windows[-MOST_WINDOWS:]
-    rows = [_ledger_row(window, item) for window in windows for item in window.entry.ranges]
+    rows = [ledger_row(window, item) for window in windows for item in window.entry.ranges]
     if rows:
         line = f"Ledger of {report.pipeline}: {report.balance.arithmetic()}"
         line += f"; of {len(report.windows):,} windows the last" if len(report.windows) > MOST_WINDOWS else ""
@@ -72,7 +72,6 @@ def publish_map(run: Run, report: RunReport) -> None:
     tell(line, create_markdown_artifact(key=key, markdown=offset_chart(maps), description=line))
 
 
-@never_failing
 def name_run(report: RunReport, kind: str = "") -> None:
     """Name the run by what it did."""
     rename_run(kind + summary(report.pipeline, report.taken, report.rows_accepted, report.state))
@@ -80,6 +79,7 @@ def name_run(report: RunReport, kind: str = "") -> None:
 
 @never_failing
 def rename_run(name: str) -> None:
+    """Give the flow run another name than it began with."""
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:
         with get_client(sync_client=True) as client:
@@ -120,7 +120,8 @@ def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
     }
 
 
-def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
+def ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
+    """One row of a ledger page: a range of an entry, with what became of it."""
     staged = window.entry.staged
     return {
         "entry": shown(window.number),

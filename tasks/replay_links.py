@@ -34,13 +34,13 @@ def links_to(form: RunForm, pipeline: str, names: Sequence[EntryName]) -> str:
     """Link the form for all these entries, and for each of the last ones. Pure."""
 
     def link(words: str, chosen: Sequence[EntryName]) -> str:
-        return f"[{words}]({form.filled({'pipeline': pipeline, 'entries': [str(name) for name in chosen]})})"
+        return f"**[{words}]({form.filled({'pipeline': pipeline, 'entries': [str(name) for name in chosen]})})**"
 
     pieces = [names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)]
     if len(pieces) == 1:
-        told = f"**Replay** {link('this run', names)}"
+        told = link("Replay this run", names)
     else:
-        told = f"**Replay** entries {', '.join(link(f'{piece[0]} to {piece[-1]}', piece) for piece in pieces)}"
+        told = f"Replay entries {', '.join(link(f'{piece[0]} to {piece[-1]}', piece) for piece in pieces)}"
     if len(names) == 1:
         return told
     last = names[-_MOST_LINKS:]

@@ -18,6 +18,16 @@ _TWICE = (
 Rows = Iterable[Sequence[object]]
 
 
+def run_name(report: ReplayReport) -> str:
+    """Name a run by what it did, or looked at: `replay of flights: 3 entries → 1,200 rows`."""
+    items, run = report.items, report.run
+    named = f"entry {items[0].name}" if len(items) == 1 else _entries(len(items))
+    if report.is_trial:
+        return f"replay of {run.pipeline}, dry run: {named}"
+    ending = "" if run.state == "done" else f", {run.state}"
+    return f"replay of {run.pipeline}: {named} → {counted(run.rows_accepted, 'row')}{ending}"
+
+
 def plan_words(report: ReplayReport, *, count_twice: bool) -> str:
     """What a replay would do, in a line."""
     items = [item for item in report.items if _goes(item, count_twice=count_twice)]
@@ -53,7 +63,8 @@ def plan_page(report: ReplayReport, *, count_twice: bool, link: str | None) -> s
         f"**[Run it]({link})**: the form comes filled in, needs a reason, and starts when you submit it.",
         "",
     ] * bool(link)
-    lines += _facts(report, [item for item in items if _goes(item, count_twice=count_twice)], twice)
+    going = [item for item in items if _goes(item, count_twice=count_twice)]
+    lines += _facts(report, "go", going, twice)
     lines += [_TWICE, ""] if twice and not count_twice else []
     lines += _notes(report)
     if any(item.redeemed for item in items):
@@ -70,7 +81,8 @@ def result_page(report: ReplayReport, *, left: Sequence[EntryName], link: str | 
     lines = [f"# Replay of {report.run.pipeline}: {report.run.state}", ""]
     if left and link:
         lines += [f"**[Try again]({link})** what did not go ({_entries(len(left))}): what went out stays so.", ""]
-    lines += _facts(report, [item for item in items if item.entries], sum(item.twice for item in items if item.sealed))
+    went, twice = [item for item in items if item.entries], sum(item.twice for item in items if item.sealed)
+    lines += _facts(report, "went", went, twice)
     lines += _notes(report)
     statuses = {window.number: window.status for window in report.run.windows}
     if any(item.redeemed for item in items):
@@ -79,7 +91,7 @@ def result_page(report: ReplayReport, *, left: Sequence[EntryName], link: str | 
     lines += _table("Proof", head, (_proved(item, statuses) for item in items if item.entries or item.before))
     head = ("entry", "only then", "only now", "changed", "in columns")
     lines += _table("Differences", head, (_different(item) for item in items if item.unlike))
-    if report.run.error and not report.problems:
+    if report.run.message not in ("", *map(str, report.problems)):
         lines += [report.run.message, ""]
     return "\n".join([*lines, *_problems("Did not go", report)])
 
@@ -88,16 +100,14 @@ def _goes(item: Item, *, count_twice: bool) -> bool:
     return item.goes and (count_twice or not item.twice)
 
 
-def _facts(report: ReplayReport, items: Sequence[Item], twice: int) -> list[str]:
+def _facts(report: ReplayReport, do: str, items: Sequence[Item], twice: int) -> list[str]:
+    """A table of what holds for all. do: what becomes of these items: `go` or `went`."""
     to, version = report.to, next((item.version for item in report.items if item.version), None)
-    facts: list[tuple[str, str]] = [
-        ("entries", f"{len(items):,} of {len(report.items):,}"),
-        ("rows", f"{sum(item.rows for item in items):,}"),
-    ]
-    if to:
-        facts += [("model", f"`{to.model}`"), ("space", f"`{to.space}`"), ("path", to.path)]
+    facts = [(f"entries that {do} out", f"{len(items):,} of {len(report.items):,}")]
+    facts += [("rows", f"{sum(item.rows for item in items):,}")]
+    facts += [("model", f"`{to.model}`"), ("space", f"`{to.space}`"), ("path", to.path)] if to else []
     facts += [("version of all rows", f"`{version}`")] if version else []
-    facts += [("rows that Arize counts twice", f"{twice:,}")]
+    facts += [(f"rows that Arize {'would count' if report.is_trial else 'counts'} twice, at most", f"{twice:,}")]
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
 
 
@@ -117,7 +127,8 @@ def _planned(item: Item, *, count_twice: bool) -> Sequence[object]:
         becomes = "nothing to bring out"
     else:
         becomes = "goes out" if _goes(item, count_twice=count_twice) else "only with `count_twice`"
-    return item.name, _ranges(item), f"{item.rows:,}", source, f"{item.twice:,}", becomes
+    counts = ("", "") if item.error else (f"{item.rows:,}", f"{item.twice:,}")
+    return item.name, _ranges(item), counts[0], source, counts[1], becomes
 
 
 def _proved(item: Item, statuses: Mapping[EntryName, str]) -> Sequence[object]:

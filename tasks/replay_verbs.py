@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from prefect import task
-from prefect.tasks import exponential_backoff
 
 from sluice.importing.settling import Settled
 from sluice.ledger.entries import Sealed
@@ -16,22 +15,18 @@ from sluice.replay.report import Item, ReplayReport
 from sluice.replay.work import Replay
 from sluice.report import WindowReport
 from sluice.run import Run
-from tasks.artifacts import name_run
+from tasks.artifacts import rename_run
 from tasks.emitting import tell_of_window
 from tasks.open_runs import open_replay, open_run
 from tasks.replay_links import link_that_runs
+from tasks.replay_markdown import run_name
 from tasks.replay_pages import publish_replay
-from tasks.verbs import PLAIN, deliver_part, is_worth_a_retry, settle_files
+from tasks.verbs import PLAIN, STAGING, deliver_part, settle_files
+
+_SEALING: Final[dict[str, Any]] = {**STAGING, "task_run_name": "seal replay of {entry}"}
 
 
-@task(
-    **PLAIN,
-    task_run_name="seal replay of {entry}",
-    retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_a_retry,
-)
+@task(**_SEALING)
 def seal_replay(run_id: str, entry: str) -> Item:
     """Take the rows of an entry from where they are, to sealed; a retry finds what the try before it sealed."""
     return open_replay(run_id).seal(name_of(entry))
@@ -44,7 +39,7 @@ def record_replay(run_id: str, report: ReplayReport, parameters: dict[str, Any])
     work.record(report)
     left = left_of(work.names, report)
     publish_replay(run, report, left=left, link=link_that_runs(parameters, left) if left else None)
-    name_run(report.run, "replay of ")
+    rename_run(run_name(report))
 
 
 def left_of(names: Iterable[EntryName], report: ReplayReport) -> tuple[EntryName, ...]:

@@ -29,9 +29,14 @@ _CANDIDATE = {
     "again": "a candidate is to see the same departures",
     "model": "departure-delay-candidate",
 }
-# What people start by hand: a deployment's name, and the parameters of its runs.
+_SUCCESSOR = {"pipeline": "flights", "entries": ["1", "2/0"], "model": "departure-delay-successor", "source": "kafka"}
+# What people start by hand: a deployment's name, and the parameters of its runs; in its form are those of the first.
 _BY_HAND: dict[str, list[dict[str, Any]]] = {
     "backfill": [_CANDIDATE, {**_CANDIDATE, "dry_run": False, "reason": "to compare it"}],
+    "replay": [
+        {"pipeline": "flights", "entries": ["1", "2/0", "9"], "reason": "lost in Arize"},
+        {**_SUCCESSOR, "dry_run": False, "reason": "the successor is to see the same"},
+    ],
 }
 
 
@@ -39,7 +44,8 @@ def forms(api: PrefectApi) -> Iterator[Page]:
     """The run form of each deployment, filled in by a link."""
     for deployment in api.ask("POST", "/deployments/filter", {}):
         flow = api.ask("GET", f"/flows/{deployment['flow_id']}")["name"]
-        link = run_form_link(f"{flow}/{deployment['name']}", {})
+        filled, *_ = _BY_HAND.get(deployment["name"], [{}])
+        link = run_form_link(f"{flow}/{deployment['name']}", filled)
         yield from _page(f"form-{flow}-{deployment['name']}", link, shows="Parameters")
 
 
@@ -59,7 +65,7 @@ def runs(api: PrefectApi) -> Iterator[Page]:
     names = {item["id"]: item["name"] for item in api.ask("POST", "/deployments/filter", {})}
     newest = {names[item["deployment_id"]]: item for item in reversed(_ended(api))}
     for name, item in newest.items():
-        yield from _page(f"run-{name}", run_link(item["id"]), shows=".sealed")
+        yield from _page(f"run-{name}", run_link(item["id"]), shows="window.read")
     last = next(reversed(newest.values()))
     yield from _page("runs", str(run_link(last["id"])).partition("/flow-run/")[0], shows=last["name"])
 

@@ -169,8 +169,12 @@ class Bench:
         return self.directory / "pipelines" / f"{name}.yaml"
 
     def start(self, verb: str, *arguments: str, drill: str = "", pause: str = "", **variables: str) -> Command:
-        """Start a command. drill, pause: the step, such as `window.sealed:2`, that kills it, or at which it stops."""
-        flags = ["--no-prefect"] if verb in ("run", "backfill") else []
+        """Start a command: without Prefect, unless a variable names its API.
+
+        drill, pause: the step, such as `window.sealed:2`, that kills it, or at which it stops.
+        """
+        runs_a_flow = verb in ("run", "backfill", "replay")
+        flags = ["--no-prefect"] if runs_a_flow and "PREFECT_API_URL" not in variables else []
         folder = self.directory / "printed" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         order = {
