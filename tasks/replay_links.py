@@ -38,7 +38,7 @@ def links_to(form: RunForm, pipeline: str, names: Sequence[EntryName]) -> str:
 
     pieces = [names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)]
     if len(pieces) == 1:
-        told = link("Replay this run", names)
+        told = link("Replay this run →", names)
     else:
         told = f"Replay entries {', '.join(link(f'{piece[0]} to {piece[-1]}', piece) for piece in pieces)}"
     if len(names) == 1:

@@ -112,12 +112,12 @@ def test_links_of_a_ledger_page_start_a_replay_that_two_runs_bring_out_once(
     deployment = api.deployment("replay/replay")["id"]
     links = linked(pages(api, "offsets", name)[-1]["description"])
     assert {words: given for words, (_, given) in links.items()} == {
-        "Replay this run": {"pipeline": name, "entries": ["1", "2", "3"]},
+        "Replay this run →": {"pipeline": name, "entries": ["1", "2", "3"]},
         **{number: {"pipeline": name, "entries": [number]} for number in ("1", "2", "3")},
     }
     assert {page for page, _ in links.values()} == {f"/v2/deployments/deployment/{deployment}/run"}
 
-    told = state(**links["Replay this run"][1])
+    told = state(**links["Replay this run →"][1])
     assert told[0] == "Completed"
     assert f"Arize would count {len(flights.good)} rows twice: only with count-twice" in told[1]
     run_it = linked(plan(api, name))["Run it"][1]

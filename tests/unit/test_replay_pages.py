@@ -127,8 +127,8 @@ def linked(text: str) -> dict[str, list[str]]:
 
 def test_a_page_links_the_form_for_all_its_entries_and_for_each() -> None:
     text = links_to(FORM, "flights", [3, SlotName(4, 0)])
-    assert linked(text) == {"Replay this run": ["3", "4/0"], "3": ["3"], "4/0": ["4/0"]}
-    assert linked(links_to(FORM, "flights", [3])) == {"Replay this run": ["3"]}
+    assert linked(text) == {"Replay this run →": ["3", "4/0"], "3": ["3"], "4/0": ["4/0"]}
+    assert linked(links_to(FORM, "flights", [3])) == {"Replay this run →": ["3"]}
 
 
 def test_links_of_a_long_page_are_bounded_and_leave_no_entry_out() -> None:
