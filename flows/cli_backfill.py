@@ -63,6 +63,7 @@ def _run_bare(options: argparse.Namespace) -> dict[str, Any]:
 
 def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
     from flows import backfill as flow
+    from sluice.backfill.report import BackfillReport
 
     def start() -> Any:
         return flow.backfill(
@@ -83,7 +84,7 @@ def _run_with_prefect(options: argparse.Namespace) -> dict[str, Any]:
             return_state=True,
         )
 
-    return result_of(start, flow.last_report, empty_report(options))
+    return result_of(start, flow.last_report, BackfillReport(run=empty_report(options)))
 
 
 def _cancelled(options: argparse.Namespace) -> dict[str, Any]:

@@ -81,8 +81,9 @@ def _words(item: Mapping[str, Any], *, is_trial: bool) -> Iterator[str]:
         yield f"went out before, as entry {_listed(item['went_out_as'])}"
     if item["rejected"]:
         told = item["rejected"]
+        elsewhere = f"{told['taken_again']:,} are in a later backfill, " if told["taken_again"] else ""
         yield (
-            f"{counted(told['rejected'], 'rejected record')}: {told['redeemed_before']:,} went out before, "
+            f"{counted(told['rejected'], 'rejected record')}: {told['redeemed_before']:,} went out before, {elsewhere}"
             f"{told['redeemed']:,} pass now, {told['still_rejected']:,} do not"
         )
     if item["source"] and item["rows"]:

@@ -149,8 +149,8 @@ def _different(item: Item) -> Sequence[object]:
 
 
 def _rejected_table(items: Iterable[Item]) -> list[str]:
-    head = ("entry", "ranges", "rejected", "went out before", "pass now", "stay rejected")
-    names = ("rejected", "redeemed_before", "redeemed", "still_rejected")
+    head = ("entry", "ranges", "rejected", "went out before", "in a later backfill", "pass now", "stay rejected")
+    names = ("rejected", "redeemed_before", "taken_again", "redeemed", "still_rejected")
     told = ((item, item.redeemed or {}) for item in items)
     return _table(
         "Rejected records",

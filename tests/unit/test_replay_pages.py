@@ -236,7 +236,7 @@ def test_a_result_counts_how_rows_differ_and_in_which_columns(desk: Desk) -> Non
 
 def test_rejected_records_are_told_by_what_became_of_them(desk: Desk) -> None:
     report = desk.look(entries=[1, 2], what="rejected")
-    assert cells(plan(report), "Rejected records") == [["1", "a[0] 0..4", "1", "0", "0", "1"]]
+    assert cells(plan(report), "Rejected records") == [["1", "a[0] 0..4", "1", "0", "0", "0", "1"]]
 
 
 def test_what_ended_a_replay_before_any_entry_is_on_its_page() -> None:
