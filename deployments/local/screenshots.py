@@ -38,6 +38,7 @@ _BY_HAND: dict[str, list[dict[str, Any]]] = {
         {**_SUCCESSOR, "dry_run": False, "reason": "the successor is to see the same"},
     ],
 }
+_ORDER = ("ingest", "backfill", "replay", "audit")
 
 
 def forms(api: PrefectApi) -> Iterator[Page]:
@@ -62,10 +63,12 @@ def artifacts(api: PrefectApi) -> Iterator[Page]:
 
 def runs(api: PrefectApi) -> Iterator[Page]:
     """The newest run of each deployment with its log, and the list of all."""
-    names = {item["id"]: item["name"] for item in api.ask("POST", "/deployments/filter", {})}
-    newest = {names[item["deployment_id"]]: item for item in reversed(_ended(api))}
-    for name, item in newest.items():
-        yield from _page(f"run-{name}", run_link(item["id"]), shows="window.read")
+    deployments = {item["id"]: item for item in api.ask("POST", "/deployments/filter", {})}
+    newest = {item["deployment_id"]: item for item in reversed(_ended(api))}
+    for at, item in newest.items():
+        name, is_audit = deployments[at]["name"], _flow_of(deployments[at]) == "audit"
+        shows = "audit.walked" if is_audit else ".sealed"
+        yield from _page(f"run-audit-{name}" if is_audit else f"run-{name}", run_link(item["id"]), shows=shows)
     last = next(reversed(newest.values()))
     yield from _page("runs", str(run_link(last["id"])).partition("/flow-run/")[0], shows=last["name"])
 
@@ -96,13 +99,14 @@ def main() -> int:
 
 
 def _run_each(api: PrefectApi, stack: Stack, say: Callable[[str], None]) -> None:
-    """Run each pipeline once, one window of it: in the middle of its topic it shows most. Then what people start."""
+    """Run each pipeline once, one window of it: in the middle of its topic it shows most. Then by hand, then audits."""
     with stack.prefect.worker(stack.environment()):
         deployments = api.ask("POST", "/deployments/filter", {})
-        for deployment in sorted(deployments, key=lambda item: item["name"] in _BY_HAND):
+        for deployment in sorted(deployments, key=lambda item: _ORDER.index(_flow_of(item))):
             api.schedule(deployment["id"], active=False)
             api.clear_runs(deployment["id"])
-            for parameters in _BY_HAND.get(deployment["name"], [{"max_windows": 1}]):
+            own: dict[str, Any] = {"max_windows": 1} if _flow_of(deployment) == "ingest" else {}
+            for parameters in _BY_HAND.get(deployment["name"], [own]):
                 run = api.wait_for(api.trigger(deployment["id"], parameters), deadline_s=_RUN_S)
                 say(f"{run['state_name']}: {run['name']}")
 
@@ -119,6 +123,10 @@ def _picture(pages: Sequence[Page], into: Path, say: Callable[[str], None]) -> i
                 failed += 1
                 say(f"{page.name}: {page.address} does not show {page.shows!r}: {error.message.splitlines()[0]}")
     return 1 if failed else 0
+
+
+def _flow_of(deployment: dict[str, Any]) -> str:
+    return str(deployment["entrypoint"]).rpartition(".")[2]
 
 
 def _ended(api: PrefectApi) -> list[dict[str, Any]]:

@@ -25,11 +25,16 @@ class Recorded:
         ]
 
     def runs(self, **_: Any) -> list[dict[str, Any]]:
-        return [{"id": f"r{number}", "name": "x → 1 rows", "deployment_id": "d"} for number in (2, 1)]
+        return [
+            {"id": f"{at}{number}", "name": "x → 1 rows", "deployment_id": at} for number in (2, 1) for at in ("r", "a")
+        ]
 
     def ask(self, method: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         assert (method, path, body) == ("POST", "/deployments/filter", {})
-        return [{"id": "d", "name": "x"}]
+        return [
+            {"id": "r", "name": "x", "entrypoint": "flows.ingest.ingest"},
+            {"id": "a", "name": "x", "entrypoint": "flows.audit.audit"},
+        ]
 
 
 def test_the_newest_of_each_page_is_pictured_and_a_chart_in_the_dark_too() -> None:
@@ -41,6 +46,7 @@ def test_the_newest_of_each_page_is_pictured_and_a_chart_in_the_dark_too() -> No
         "map-my-flights-dark": ("http://here/v2/artifacts/artifact/map2", "A", True),
         "plan-my-flights": ("http://here/v2/artifacts/artifact/plan2", "A", False),
         "run-x": ("http://here/v2/runs/flow-run/r2", ".sealed", False),
+        "run-audit-x": ("http://here/v2/runs/flow-run/a2", "audit.walked", False),
         "runs": ("http://here/v2/runs", "x → 1 rows", False),
     }
 
