@@ -101,7 +101,8 @@ def replay(
     except SluiceError as error:
         return _ended(empty.ended_by(error))
     except Exception as error:
-        tell_of_run(replace(run, state="failed", error=type(error).__name__))
+        if not dry_run:
+            tell_of_run(replace(run, state="failed", error=type(error).__name__))
         raise
 
 
@@ -136,7 +137,7 @@ def _opened(empty: ReplayReport, request: Request, artifact: str) -> Iterator[_A
         run.require_ledger(write=not empty.is_trial)
         notes = check_page(run, page) if page else ()
         request = replace(request, entries=page.names) if page else request
-        parameters = {**_given(), "artifact": str(page.id) if page else ""}
+        parameters = {**_given(), "pipeline": run.pipeline.name, "artifact": str(page.id) if page else ""}
         yield _Asked(run=run, work=Replay(run, request), request=request, notes=notes, parameters=parameters)
 
 

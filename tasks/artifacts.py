@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
 from sluice.ingest import Planned
-from sluice.ledger.entries import LedgerRange, StagedFile
+from sluice.ledger.entries import LedgerRange, Sealed
 from sluice.ledger.names import shown
 from sluice.offset_map import offset_maps
 from sluice.planning import Backlog
@@ -47,7 +47,7 @@ def publish_plan(run: Run, planned: Planned) -> None:
 def publish_report(run: Run, report: RunReport) -> None:
     """Publish the ledger page of the run, one row a range."""
     windows = report.windows[-MOST_WINDOWS:]
-    rows = [ledger_row(window, item) for window in windows for item in window.entry.ranges]
+    rows = [_ledger_row(window, item) for window in windows for item in window.entry.ranges]
     if rows:
         line = f"Ledger of {report.pipeline}: {report.balance.arithmetic()}"
         line += f"; of {len(report.windows):,} windows the last" if len(report.windows) > MOST_WINDOWS else ""
@@ -91,6 +91,23 @@ def ledger_key(run: Run) -> str:
     return LEDGER_PAGE + slug(run)
 
 
+def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
+    """One row of a ledger page: a range of an entry, with what became of it."""
+    return {
+        "entry": shown(window.number),
+        "status": window.status,
+        **_range_columns(item),
+        "committed_at": window.committed_at,
+        "receipt": ", ".join(map(_receipt_text, window.receipts)),
+        **_file_columns(window.entry),
+    }
+
+
+def sealed_columns(entry: Sealed, item: LedgerRange) -> dict[str, Any]:
+    """What such a row has of the entry alone, as it was sealed: nothing can change it any more."""
+    return {**_range_columns(item), **_file_columns(entry)}
+
+
 def slug(run: Run) -> str:
     """The pipeline's name and its ledger's id: unique; a topic's name would not be (dots, case), or not be allowed."""
     return f"{run.pipeline.name}-{run.ledger.state.ledger_id[:8]}"
@@ -120,22 +137,13 @@ def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
     }
 
 
-def ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
-    """One row of a ledger page: a range of an entry, with what became of it."""
-    staged = window.entry.staged
+def _range_columns(item: LedgerRange) -> dict[str, Any]:
     return {
-        "entry": shown(window.number),
-        "status": window.status,
-        "path": window.entry.destination.path,
         "topic": item.topic,
         "partition": item.partition,
         "start": item.start,
         "stop": item.stop,
         **item.balance,
-        "committed_at": window.committed_at,
-        "receipt": ", ".join(map(_receipt_text, window.receipts)),
-        **_file_columns(staged),
-        "imported_as": window.entry.destination.key,
     }
 
 
@@ -149,7 +157,12 @@ def _receipt_text(receipt: Receipt) -> str:
     return f"part {receipt.part}: delivery {receipt.delivery}, {rows}{doubt}"
 
 
-def _file_columns(staged: StagedFile | None) -> dict[str, str | None]:
-    if staged is None:
-        return {"file": None, "sha256": None, "content": None}
-    return {"file": staged.key, "sha256": staged.sha256, "content": staged.content}
+def _file_columns(entry: Sealed) -> dict[str, str | None]:
+    staged, destination = entry.staged, entry.destination
+    return {
+        "path": destination.path,
+        "file": staged.key if staged else None,
+        "sha256": staged.sha256 if staged else None,
+        "content": staged.content if staged else None,
+        "imported_as": destination.key,
+    }

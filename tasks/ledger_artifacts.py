@@ -22,16 +22,16 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import PrefectException
 
 from sluice.errors import PrefectUnavailable, WrongUse
-from sluice.ledger.entries import LedgerRange, Sealed
+from sluice.ledger.entries import Sealed
 from sluice.ledger.names import EntryName, name_of
-from sluice.offsets import Balance
+from sluice.offsets import Balance, OffsetRange, Partition
 from sluice.run import Run
 from sluice.words import counted
-from tasks.artifacts import LEDGER_PAGE, ledger_key
+from tasks.artifacts import LEDGER_PAGE, ledger_key, sealed_columns
 
 _ADDRESS = re.compile(r"/artifacts/(artifact|key)/([^/?#\s]+)")
 _PLACE: Final = ("topic", "partition")
-_COUNTS: Final = tuple(Balance().as_dict())
+_NONE_OF: Final = Balance().as_dict()  # a class that is not on a page has no offset
 _MOST_NOTES: Final = 20
 _READERS: Final = 8
 _BY_NUMBER = "Entries may be named by number, too, which needs no artifact"
@@ -125,13 +125,16 @@ def check_page(run: Run, page: LedgerPage) -> tuple[str, ...]:
             f"The artifact {page.id} names entry {', '.join(unknown[:3])}, and the ledger has no such window",
             f"Somebody changed the page. {_BY_NUMBER}",
         )
-    return notes_on(page.rows, {name: entry.ranges for name, entry in sealed.items()})
+    ledger = {name: [sealed_columns(entry, item) for item in entry.ranges] for name, entry in sealed.items()}
+    return notes_on(page.rows, ledger)
 
 
-def notes_on(
-    page: Mapping[EntryName, Sequence[Row]], ledger: Mapping[EntryName, Sequence[LedgerRange]]
-) -> tuple[str, ...]:
-    """Say of each entry where its rows on a page are not what the ledger has. Pure."""
+def notes_on(page: Mapping[EntryName, Sequence[Row]], ledger: Mapping[EntryName, Sequence[Row]]) -> tuple[str, ...]:
+    """Say of each entry where its rows on a page are not what the ledger has. Pure.
+
+    Args:
+        ledger: the rows that it has, of each entry that is on the page.
+    """
     told = {name: list(_differences(rows, ledger[name])) for name, rows in page.items()}
     wrong = [f"Entry {name}: {'; '.join(found)}" for name, found in told.items() if found]
     if not wrong:
@@ -140,22 +143,27 @@ def notes_on(
     return ("The artifact says otherwise than the ledger, which is gone by", *wrong[:_MOST_NOTES], *more)
 
 
-def _differences(rows: Sequence[Row], ledger: Sequence[LedgerRange]) -> Iterator[str]:
+def _differences(rows: Sequence[Row], ledger: Sequence[Row]) -> Iterator[str]:
     of_place: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        of_place.setdefault(tuple(str(row.get(name)) for name in _PLACE), row)
+        of_place.setdefault(_place(row), row)
     strange = len(rows)
-    for item in ledger:
-        known = of_place.get((item.topic, str(item.partition)))
+    for wanted in ledger:
+        place = OffsetRange(Partition(wanted["topic"], wanted["partition"]), wanted["start"], wanted["stop"])
+        known = of_place.get(_place(wanted))
         if known is None:
-            yield f"{item.range} is missing"
+            yield f"{place} is missing"
             continue
         strange -= 1
-        wanted = {"start": item.start, "stop": item.stop, **dict.fromkeys(_COUNTS, 0), **item.balance}
-        if differ := [name for name, value in wanted.items() if known.get(name, 0) != value]:
-            yield f"{item.range} differs in {', '.join(differ)}"
+        columns = dict.fromkeys((*wanted, *_NONE_OF))
+        if differ := [name for name in columns if known.get(name, _NONE_OF.get(name)) != wanted.get(name, 0)]:
+            yield f"{place} differs in {', '.join(differ)}"
     if strange:
         yield f"{counted(strange, 'row')} on the page that it has not"
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return tuple(str(row.get(name)) for name in _PLACE)
 
 
 def _artifact(wanted: UUID | str) -> Artifact | None:

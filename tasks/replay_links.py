@@ -66,7 +66,8 @@ def that_run(parameters: Mapping[str, Any], names: Sequence[EntryName]) -> dict[
 
 
 def _can_be_replayed(window: WindowReport) -> bool:
-    """Whether its rows were delivered, all of them; a replay is not replayed: its origin is."""
+    """Whether its rows arrived, or will once Arize has read its file; a replay is not replayed: its origin is."""
     entry = window.entry
     is_replay = isinstance(entry, Derived) and entry.purpose == "replay"
-    return window.is_settled and entry.staged is not None and not window.dropped and not is_replay
+    is_there = window.is_settled or window.is_pending
+    return is_there and entry.staged is not None and not window.dropped and not is_replay

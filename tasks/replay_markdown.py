@@ -12,8 +12,8 @@ from sluice.words import counted
 _SHOWN: Final = 50
 _LETTERS: Final = 12  # of a hash; the whole one is in the ledger
 _TWICE = (
-    "Arize has these rows there already, and they go only with `count_twice`: once for each reason. To another `model` "
-    "or `version` nothing is counted twice."
+    "Rows that Arize has there already go only with `count_twice`: once for each reason. To another `model` or "
+    "`version` nothing is counted twice."
 )
 Rows = Iterable[Sequence[object]]
 
@@ -58,12 +58,11 @@ def result_words(report: ReplayReport) -> str:
 def plan_page(report: ReplayReport, *, count_twice: bool, link: str | None) -> str:
     """The plan in Markdown, for people."""
     items, twice = report.items, sum(item.twice for item in report.items)
-    lines = [f"# Replay of {report.run.pipeline}", ""]
-    lines += [
-        f"**[Run it]({link})**: the form comes filled in, needs a reason, and starts when you submit it.",
-        "",
-    ] * bool(link)
     going = [item for item in items if _goes(item, count_twice=count_twice)]
+    lines = [f"# Replay of {report.run.pipeline}", ""]
+    if link and (going or twice):
+        needs = "a reason" if going else "a reason, and `count_twice` or another `model` or `version`"
+        lines += [f"**[Run it]({link})**: the form comes filled in, needs {needs}, and starts when you submit it.", ""]
     lines += _facts(report, "go", going, twice)
     lines += [_TWICE, ""] if twice and not count_twice else []
     lines += _notes(report)
@@ -85,10 +84,14 @@ def result_page(report: ReplayReport, *, left: Sequence[EntryName], link: str | 
     lines += _facts(report, "went", went, twice)
     lines += _notes(report)
     statuses = {window.number: window.status for window in report.run.windows}
+    out = [(item, _went_out(item, statuses)) for item in items if item.entries or item.before]
+    head: Sequence[str] = ("entry", "went out as", "state", "rows")
     if any(item.redeemed for item in items):
         lines += _rejected_table(item for item in items if item.redeemed)
-    head: Sequence[str] = ("entry", "went out as", "state", "rows", "from", "content hash then", "now", "same rows")
-    lines += _table("Proof", head, (_proved(item, statuses) for item in items if item.entries or item.before))
+        lines += _table("Went out", head, (told for _, told in out))
+    else:
+        head = (*head, "from", "content hash then", "now", "same rows")
+        lines += _table("Proof", head, ((*told, *_proof(item)) for item, told in out))
     head = ("entry", "only then", "only now", "changed", "in columns")
     lines += _table("Differences", head, (_different(item) for item in items if item.unlike))
     if report.run.message not in ("", *map(str, report.problems)):
@@ -131,12 +134,15 @@ def _planned(item: Item, *, count_twice: bool) -> Sequence[object]:
     return item.name, _ranges(item), counts[0], source, counts[1], becomes
 
 
-def _proved(item: Item, statuses: Mapping[EntryName, str]) -> Sequence[object]:
+def _went_out(item: Item, statuses: Mapping[EntryName, str]) -> Sequence[object]:
+    state = ", ".join(statuses.get(number, "") for number in item.entries) if item.entries else "went out before"
+    return item.name, _listed(item.entries or item.before), state, f"{item.rows:,}"
+
+
+def _proof(item: Item) -> Sequence[object]:
     then, now = item.content_then, item.content_now
     same = "" if not (then and now) else "yes" if then == now else "**no**"
-    state = ", ".join(statuses.get(number, "") for number in item.entries) or "went out before"
-    went = _listed(item.entries or item.before)
-    return item.name, went, state, f"{item.rows:,}", SOURCES.get(item.source, ""), _hash(then), _hash(now), same
+    return SOURCES.get(item.source, ""), _hash(then), _hash(now), same
 
 
 def _different(item: Item) -> Sequence[object]:
@@ -149,7 +155,7 @@ def _different(item: Item) -> Sequence[object]:
 
 
 def _rejected_table(items: Iterable[Item]) -> list[str]:
-    head = ("entry", "ranges", "rejected", "went out before", "in a later backfill", "pass now", "stay rejected")
+    head = ("entry", "ranges", "rejected", "went out before", "left to a backfill", "pass now", "stay rejected")
     names = ("rejected", "redeemed_before", "taken_again", "redeemed", "still_rejected")
     told = ((item, item.redeemed or {}) for item in items)
     return _table(

@@ -30,24 +30,24 @@ _CANDIDATE = {
     "model": "departure-delay-candidate",
 }
 _SUCCESSOR = {"pipeline": "flights", "entries": ["1", "2/0"], "model": "departure-delay-successor", "source": "kafka"}
-# What people start by hand: a deployment's name, and the parameters of its runs; in its form are those of the first.
-_BY_HAND: dict[str, list[dict[str, Any]]] = {
+# The flows in the order in which their deployments are run, and with which parameters: those of the first run are in
+# the form. An ingest takes one window: in the middle of its topic it shows most.
+RUNS: dict[str, list[dict[str, Any]]] = {
+    "ingest": [{"max_windows": 1}],
     "backfill": [_CANDIDATE, {**_CANDIDATE, "dry_run": False, "reason": "to compare it"}],
     "replay": [
         {"pipeline": "flights", "entries": ["1", "2/0", "9"], "reason": "lost in Arize"},
         {**_SUCCESSOR, "dry_run": False, "reason": "the successor is to see the same"},
     ],
+    "audit": [{"full": True}],
 }
-_ORDER = ("ingest", "backfill", "replay", "audit")
 
 
 def forms(api: PrefectApi) -> Iterator[Page]:
     """The run form of each deployment, filled in by a link."""
-    for deployment in api.ask("POST", "/deployments/filter", {}):
-        flow = api.ask("GET", f"/flows/{deployment['flow_id']}")["name"]
-        filled, *_ = _BY_HAND.get(deployment["name"], [{}])
-        link = run_form_link(f"{flow}/{deployment['name']}", filled)
-        yield from _page(f"form-{flow}-{deployment['name']}", link, shows="Parameters")
+    for name in _deployments(api):
+        filled, *_ = RUNS[_flow_of(name)]
+        yield from _page(f"form-{_in_a_file(name)}", run_form_link(name, filled), shows="Parameters")
 
 
 def artifacts(api: PrefectApi) -> Iterator[Page]:
@@ -63,12 +63,10 @@ def artifacts(api: PrefectApi) -> Iterator[Page]:
 
 def runs(api: PrefectApi) -> Iterator[Page]:
     """The newest run of each deployment with its log, and the list of all."""
-    deployments = {item["id"]: item for item in api.ask("POST", "/deployments/filter", {})}
-    newest = {item["deployment_id"]: item for item in reversed(_ended(api))}
-    for at, item in newest.items():
-        name, is_audit = deployments[at]["name"], _flow_of(deployments[at]) == "audit"
-        shows = "audit.walked" if is_audit else ".sealed"
-        yield from _page(f"run-audit-{name}" if is_audit else f"run-{name}", run_link(item["id"]), shows=shows)
+    names = {deployment: name for name, deployment in _deployments(api).items()}
+    newest = {names[item["deployment_id"]]: item for item in reversed(_ended(api))}
+    for name, item in newest.items():
+        yield from _page(f"run-{_in_a_file(name)}", run_link(item["id"]), shows="Beginning flow run")
     last = next(reversed(newest.values()))
     yield from _page("runs", str(run_link(last["id"])).partition("/flow-run/")[0], shows=last["name"])
 
@@ -99,16 +97,31 @@ def main() -> int:
 
 
 def _run_each(api: PrefectApi, stack: Stack, say: Callable[[str], None]) -> None:
-    """Run each pipeline once, one window of it: in the middle of its topic it shows most. Then by hand, then audits."""
     with stack.prefect.worker(stack.environment()):
-        deployments = api.ask("POST", "/deployments/filter", {})
-        for deployment in sorted(deployments, key=lambda item: _ORDER.index(_flow_of(item))):
-            api.schedule(deployment["id"], active=False)
-            api.clear_runs(deployment["id"])
-            own: dict[str, Any] = {"max_windows": 1} if _flow_of(deployment) == "ingest" else {}
-            for parameters in _BY_HAND.get(deployment["name"], [own]):
-                run = api.wait_for(api.trigger(deployment["id"], parameters), deadline_s=_RUN_S)
+        for name, deployment in _deployments(api).items():
+            api.schedule(deployment, active=False)
+            api.clear_runs(deployment)
+            for parameters in RUNS[_flow_of(name)]:
+                run = api.wait_for(api.trigger(deployment, parameters), deadline_s=_RUN_S)
                 say(f"{run['state_name']}: {run['name']}")
+
+
+def _deployments(api: PrefectApi) -> dict[str, str]:
+    """The ids of all deployments by `flow/name`, in the order in which they are run."""
+    found = {}
+    for item in api.ask("POST", "/deployments/filter", {}):
+        flow = api.ask("GET", f"/flows/{item['flow_id']}")["name"]
+        found[f"{flow}/{item['name']}"] = item["id"]
+    order = list(RUNS)
+    return dict(sorted(found.items(), key=lambda item: (order.index(_flow_of(item[0])), item[0])))
+
+
+def _flow_of(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _in_a_file(name: str) -> str:
+    return name.replace("/", "-")
 
 
 def _picture(pages: Sequence[Page], into: Path, say: Callable[[str], None]) -> int:
@@ -123,10 +136,6 @@ def _picture(pages: Sequence[Page], into: Path, say: Callable[[str], None]) -> i
                 failed += 1
                 say(f"{page.name}: {page.address} does not show {page.shows!r}: {error.message.splitlines()[0]}")
     return 1 if failed else 0
-
-
-def _flow_of(deployment: dict[str, Any]) -> str:
-    return str(deployment["entrypoint"]).rpartition(".")[2]
 
 
 def _ended(api: PrefectApi) -> list[dict[str, Any]]:

@@ -76,6 +76,12 @@ def pages(api: PrefectApi, kind: str, name: str) -> list[dict[str, Any]]:
     return [item for item in reversed(found) if item["key"].startswith(f"{kind}-{name}-")]
 
 
+def kept(bench: Bench, name: str) -> list[str]:
+    """What is in the store of a pipeline."""
+    store = bench.books(name).store
+    return [*store.keys(f"ledger/{name}/"), *store.keys(f"staged/{name}/")]
+
+
 def linked(text: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """The forms that a page links: by the words of each link the page of the deployment, and the parameters."""
     found = {}
@@ -117,11 +123,13 @@ def test_links_of_a_ledger_page_start_a_replay_that_two_runs_bring_out_once(
     }
     assert {page for page, _ in links.values()} == {f"/v2/deployments/deployment/{deployment}/run"}
 
+    before = kept(bench, name)
     told = state(**links["Replay this run →"][1])
     assert told[0] == "Completed"
     assert f"Arize would count {len(flights.good)} rows twice: only with count-twice" in told[1]
     run_it = linked(plan(api, name))["Run it"][1]
     assert (run_it["dry_run"], run_it["entries"]) == (False, ["1", "2", "3"])
+    assert kept(bench, name) == before
     asked = {**run_it, "model": f"{name}-new", "reason": "tried"}
     runs = [api.trigger(deployment, asked) for _ in range(2)]
     for run in runs:
@@ -163,20 +171,27 @@ def test_a_page_is_meant_by_link_or_id_as_one_run_and_by_key_as_the_newest(api: 
 
 
 @pytest.mark.usefixtures("here")
-def test_of_a_page_that_was_changed_the_ledger_is_gone_by_and_that_is_told(api: PrefectApi, past: str) -> None:
+def test_of_a_page_that_was_changed_the_ledger_is_gone_by_and_that_is_told(
+    api: PrefectApi, bench: Bench, past: str
+) -> None:
     page, *_ = pages(api, "offsets", past)
-    rows = json.loads(page["data"])
+    rows, model = json.loads(page["data"]), f"{past}-{uuid.uuid4().hex[:8]}"
 
     def with_rows(*changed: Any) -> tuple[str, str]:
         api.ask("PATCH", f"/artifacts/{page['id']}", {"data": json.dumps(changed)})
         return state(past, artifact=page["id"], model="another")
 
     try:
-        name, message = with_rows({**rows[0], "start": 5, "staged": "a secret"}, rows[1])
-        assert (name, "Entry 1: " in message, "differs in start, staged" in message) == ("Completed", True, True)
+        name, message = with_rows({**rows[0], "start": 5, "staged": 0, "content": "a secret"}, rows[1])
+        wrong = "differs in start, staged, content"
+        assert (name, "Entry 1: " in message, wrong in message) == ("Completed", True, True), message
         assert message.startswith("Would bring out 60 rows of 2 entries")
-        assert "a secret" not in message + plan(api, past)
-        assert "differs in start, staged" in plan(api, past)
+        assert wrong in plan(api, past)
+        done = state(past, artifact=page["id"], model=model, dry_run=False, reason="tried")
+        result = str(pages(api, "replay", past)[-1]["data"])
+        assert (done[0], wrong in done[1], wrong in result, result.count("| yes |")) == ("Completed", True, True, 2)
+        assert len(set(bench.ids(model))) == len(bench.ids(model)) == 60, "all rows of the entry, as it was sealed"
+        assert "a secret" not in message + plan(api, past) + done[1] + result
         for changed, says in (
             ((rows[0], {**rows[1], "entry": 99}), "names entry 99, and the ledger has no such window"),
             (({**rows[0], "entry": 0},), "names entry 0, and the ledger has no such window"),
@@ -227,6 +242,28 @@ def test_what_failed_is_on_the_result_with_the_form_that_tries_it_again(
     assert len(bench.ids(model)) == 60
 
 
+@pytest.mark.usefixtures("here")
+def test_rejected_records_that_pass_by_the_mended_file_go_out_once(api: PrefectApi, bench: Bench) -> None:
+    made = topic(bench.servers, partitions=1)
+    far = [event(number, features={"carrier": "x", "distance": "far"}) for number in range(10, 13)]
+    append(made, 0, [*(event(number) for number in range(10)), *(json.dumps(item).encode() for item in far), b"{"])
+    name = bench.pipeline(f"past-{uuid.uuid4().hex[:8]}", made.topic)
+    assert ingest(name, return_state=True).is_completed()
+    columns = {"carrier": "string", "distance": "string"}
+    bench.pipeline(name, made.topic, map={"features": {"from": "features", "columns": columns}})
+    assert "Would bring out 3 rows of 1 entry" in state(name, entries=["1"], what="rejected")[1]
+    assert "| 4 | 0 | 0 | 3 | 1 |" in plan(api, name)
+    run_it = linked(plan(api, name))["Run it"][1]
+    for count in (3, 0):
+        ended, message = state(**{**run_it, "reason": "the mapping is mended"})
+        assert (ended, f"{count} rows of" in message) == ("Completed", True), message
+    assert bench.ids(name) == sorted([*made.good, *(item["id"] for item in far)])
+    assert "| 4 | 3 | 0 | 0 | 1 |" in str(pages(api, "replay", name)[-1]["data"])
+    books = bench.books(name)
+    books.audit(made)
+    books.audit_delivered()
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
@@ -250,11 +287,11 @@ def test_what_cannot_be_is_a_sentence_and_nothing_runs(
     api: PrefectApi, bench: Bench, past: str, asked: dict[str, Any], says: str
 ) -> None:
     slug = pages(api, "offsets", past)[-1]["key"].removeprefix("offsets-")
-    before = bench.books(past).store.keys(f"ledger/{past}/")
+    before = kept(bench, past)
     given = {**asked, **({"artifact": asked["artifact"].format(slug=slug)} if "artifact" in asked else {})}
     name, message = state(past, **given)
     assert (name, says in message) == ("Failed", True), message
-    assert list(bench.books(past).store.keys(f"ledger/{past}/")) == list(before)
+    assert kept(bench, past) == before
 
 
 @pytest.mark.usefixtures("here")

@@ -1,25 +1,25 @@
-"""Replay for people in Prefect: which artifact they mean, what a changed one says wrongly, links, and pages."""
+"""What people read of a replay in Prefect, and the links that fill in its form."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
 import pytest
 
 from sluice.errors import WrongUse
 from sluice.ledger import entries
-from sluice.ledger.names import EntryName, SlotName
+from sluice.ledger.names import SlotName
+from sluice.receipts import Receipt
 from sluice.replay.report import ReplayReport
 from sluice.report import RunReport, WindowReport
-from tasks.artifacts import ledger_row
-from tasks.ledger_artifacts import notes_on, reference_of
+from tasks import replay_links
 from tasks.links import RunForm
-from tasks.replay_links import links_to, that_run
+from tasks.replay_links import links_to, replay_notes, that_run
 from tasks.replay_markdown import plan_page, plan_words, result_page, result_words, run_name
 from tasks.replay_verbs import left_of
 from tests import parts
@@ -27,89 +27,8 @@ from tests.desk import A0, Desk
 from tests.parts import REFUSES
 
 ID = "8a1f7a1e-1f0e-4c8e-9c0a-7d1f1b3c2d4e"
-KEY = "offsets-flights-67608008"
+FILE = entries.StagedFile(key="staged/p/a", rows=1, bytes=9, sha256="5" * 64, content="c" * 64)
 FORM = RunForm(page="http://ui/v2/deployments/deployment/d1", given={"pipeline": "another"})
-Rows = list[dict[str, Any]]
-
-
-# ── which artifact
-
-
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
-        (ID, UUID(ID)),
-        (f" {ID.upper()}\n", UUID(ID)),
-        (KEY, KEY),
-        (f"http://127.0.0.1:4200/artifacts/artifact/{ID}", UUID(ID)),
-        (f"http://127.0.0.1:4200/v2/artifacts/artifact/{ID}?tab=Raw", UUID(ID)),
-        (f"https://app.prefect.cloud/account/{ID[::-1]}/workspace/{ID[::-1]}/artifacts/artifact/{ID}#a", UUID(ID)),
-        (f"https://ui.example/prefect/v2/artifacts/key/{KEY}/", KEY),
-        (f"/artifacts/key/{ID}", ID),
-    ],
-)
-def test_an_artifact_is_meant_by_its_id_its_key_or_a_link_to_it_in_any_ui(text: str, meant: UUID | str) -> None:
-    assert reference_of(text) == meant
-
-
-@pytest.mark.parametrize(
-    "text", ["the newest", f"http://127.0.0.1:4200/v2/runs/flow-run/{ID}", "/artifacts/artifact/x", "Offsets-flights"]
-)
-def test_what_is_no_artifact_is_refused_with_another_way(text: str) -> None:
-    with pytest.raises(WrongUse, match=r"neither link, id nor key .* by number, too, which needs no artifact"):
-        reference_of(text)
-
-
-# ── a page beside the ledger
-
-LEDGER: dict[EntryName, entries.Window] = {
-    1: parts.window("a[0] 0..4", "a[1] 0..2"),
-    SlotName(2, 0): parts.window("b[0] 5..9"),
-}
-
-
-def changed(change: Callable[[Rows], Any]) -> tuple[str, ...]:
-    """What is noted of the page of LEDGER, as Prefect keeps it, after a change."""
-    windows = [WindowReport(number=name, entry=entry, sealed_here=True) for name, entry in LEDGER.items()]
-    rows = json.loads(json.dumps([ledger_row(window, item) for window in windows for item in window.entry.ranges]))
-    change(rows)
-    by_name: dict[EntryName, Rows] = {1: [], SlotName(2, 0): []}
-    for row in rows:
-        by_name[1 if row["entry"] == 1 else SlotName(2, 0)].append(row)
-    return notes_on(by_name, {name: entry.ranges for name, entry in LEDGER.items()})
-
-
-def test_nothing_is_noted_of_a_page_as_it_was_made_whatever_columns_people_have_no_use_for() -> None:
-    assert changed(lambda rows: None) == ()
-    assert changed(lambda rows: [row.pop("expired") for row in rows]) == ()
-    assert changed(lambda rows: rows.reverse()) == ()
-
-
-@pytest.mark.parametrize(
-    ("change", "noted"),
-    [
-        (lambda rows: rows[0].update(start=1, staged=3), "Entry 1: a[0] 0..4 differs in start, staged"),
-        (lambda rows: rows[2].update(stop="9"), "Entry 2/0: b[0] 5..9 differs in stop"),
-        (lambda rows: rows[2].pop("stop"), "Entry 2/0: b[0] 5..9 differs in stop"),
-        (lambda rows: rows[0].update(rejected=None), "Entry 1: a[0] 0..4 differs in rejected"),
-        (lambda rows: rows.pop(1), "Entry 1: a[1] 0..2 is missing"),
-        (lambda rows: rows.append(rows[0]), "Entry 1: 1 row on the page that it has not"),
-        (
-            lambda rows: rows[0].update(topic={"a secret": 1}),
-            "Entry 1: a[0] 0..4 is missing; 1 row on the page that it has not",
-        ),
-    ],
-)
-def test_what_a_changed_page_says_wrongly_is_named_and_not_repeated(change: Callable[[Rows], Any], noted: str) -> None:
-    first, *notes = changed(change)
-    assert "the ledger, which is gone by" in first
-    assert notes == [noted]
-
-
-def test_of_many_wrong_entries_the_first_are_named() -> None:
-    names: list[EntryName] = list(range(30))
-    notes = notes_on(dict.fromkeys(names, ()), dict.fromkeys(names, parts.window("a[0] 0..4").ranges))
-    assert (len(notes), notes[-1]) == (22, "So it does of 10 more")
 
 
 # ── links
@@ -140,6 +59,31 @@ def test_links_of_a_long_page_are_bounded_and_leave_no_entry_out() -> None:
     assert found["250"] == ["250"]
     assert "one of the last 20 entries" in text
     assert max(map(len, text.split("**["))) < 2_000
+
+
+def delivered(number: int, entry: entries.Sealed | None = None, **receipt: Any) -> WindowReport:
+    told = Receipt(entry=number, part=0, delivery=0, **{"rows": 1, "sent": True, **receipt})
+    sealed = entry or parts.window("a[0] 0..1", staged=FILE)
+    return WindowReport(number=number, entry=sealed, sealed_here=True, receipts=(told,))
+
+
+def test_only_what_arrived_or_is_on_its_way_is_linked_and_a_replay_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_links, "run_form", lambda name: FORM if name == "replay/replay" else None)
+    windows = [
+        delivered(1),
+        delivered(2, is_pending=True, rows=0),
+        delivered(3, dropped=1, rows=0),
+        delivered(4, parts.window("a[0] 1..2")),
+        delivered(5, parts.window("a[0] 1..2", staged=FILE, held="too much")),
+        delivered(6, parts.derived(1, "replay", "a[0] 0..1", staged=FILE)),
+        delivered(7, parts.derived(5, "deliver", "a[0] 1..2", staged=FILE)),
+        WindowReport(number=8, entry=parts.window("a[0] 2..3", staged=FILE), sealed_here=True),
+    ]
+    (_, line) = replay_notes("flights", windows)
+    assert linked(line)["Replay this run →"] == ["1", "2", "7"]
+    assert replay_notes("flights", windows[2:6]) == []
+    monkeypatch.setattr(replay_links, "run_form", lambda _: None)
+    assert replay_notes("flights", windows) == []
 
 
 def test_the_run_that_a_plan_links_names_what_the_plan_saw() -> None:
@@ -201,6 +145,26 @@ def test_a_plan_says_what_arize_would_count_twice_and_that_it_goes_only_so(desk:
     allowed = plan(report, count_twice=True)
     assert [row[-1] for row in cells(allowed, "Entries")] == ["goes out"] * 2
     assert "only with" not in allowed
+    needs = "needs a reason, and `count_twice` or another `model` or `version`, and starts"
+    assert (needs in page, "needs a reason, and starts" in allowed) == (True, True)
+
+
+def test_a_plan_by_which_nothing_can_go_has_no_link_to_run_it(desk: Desk) -> None:
+    desk.replay(entries=[1], model="another")
+    assert "Run it" not in plan(desk.look(entries=[1, 9], model="another"))
+
+
+def test_what_an_earlier_start_sealed_goes_on_whatever_arize_has(desk: Desk) -> None:
+    desk.replay(REFUSES, entries=[2], model="another")
+    report = desk.look(entries=[2], model="another")
+    assert plan_words(report, count_twice=False).startswith("would bring out 1 row of 1 entry")
+    assert [row[-1] for row in cells(plan(report), "Entries")] == ["was sealed as entry 3, goes on"]
+
+
+def test_what_is_noted_of_a_changed_page_is_on_both_pages(desk: Desk) -> None:
+    run = RunReport(pipeline="flights", run_id="run", started_at="now", notes=("it says otherwise", "Entry 1: …"))
+    for page in (plan(ReplayReport(run=run)), result_page(ReplayReport(run=run), left=(), link=None)):
+        assert "- it says otherwise\n- Entry 1: …\n" in page
 
 
 def test_a_result_has_the_proof_and_what_did_not_go(desk: Desk) -> None:
@@ -237,6 +201,20 @@ def test_a_result_counts_how_rows_differ_and_in_which_columns(desk: Desk) -> Non
 def test_rejected_records_are_told_by_what_became_of_them(desk: Desk) -> None:
     report = desk.look(entries=[1, 2], what="rejected")
     assert cells(plan(report), "Rejected records") == [["1", "a[0] 0..4", "1", "0", "0", "0", "1"]]
+    told = {"rejected": 9, "redeemed_before": 3, "taken_again": 2, "redeemed": 3, "still_rejected": 1}
+    item = replace(report.items[0], rows=3, redeemed=told, entries=(7,))
+    page = result_page(replace(report, items=(item,)).with_window(delivered(7)), left=(), link=None)
+    assert cells(page, "Rejected records") == [["1", "a[0] 0..4", "9", "3", "2", "3", "1"]]
+    assert cells(page, "Went out") == [["1", "7", "delivered", "3"]]
+    assert "content hash" not in page, "their origin delivered none of them"
+
+
+def test_files_that_arize_has_not_settled_are_said_to_be_pending(desk: Desk) -> None:
+    report = desk.replay(entries=[1], model="another")
+    run = replace(report.run, windows=(delivered(3, is_pending=True, rows=0),))
+    pending = replace(report, run=run)
+    assert "; files that Arize has not settled yet: 1" in result_words(pending)
+    assert cells(result_page(pending, left=(), link=None), "Proof")[0][2] == "pending"
 
 
 def test_what_ended_a_replay_before_any_entry_is_on_its_page() -> None:

@@ -6,15 +6,17 @@ import sys
 from typing import Any, cast
 
 import pytest
+import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.local.api import PrefectApi
 from deployments.local.browser import NoBrowserError, chromium
-from deployments.local.screenshots import artifacts, main, runs
+from deployments.local.prefect_server import PREFECT_YAML
+from deployments.local.screenshots import RUNS, artifacts, main, runs
 
 
 class Recorded:
-    """Answers of a server, newest first. Leaves out: filters, forms."""
+    """Answers of a server, newest first. Leaves out: filters, and the names of forms."""
 
     def artifacts(self, **_: Any) -> list[dict[str, Any]]:
         kinds = {"map": "markdown", "plan": "table"}
@@ -25,16 +27,14 @@ class Recorded:
         ]
 
     def runs(self, **_: Any) -> list[dict[str, Any]]:
-        return [
-            {"id": f"{at}{number}", "name": "x → 1 rows", "deployment_id": at} for number in (2, 1) for at in ("r", "a")
-        ]
+        of_audit = [{"id": "r3", "name": "audit x", "deployment_id": "audit"}]
+        return of_audit + [{"id": f"r{number}", "name": "x → 1 rows", "deployment_id": "ingest"} for number in (2, 1)]
 
-    def ask(self, method: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        if method == "GET":
+            return {"name": path.removeprefix("/flows/of ")}
         assert (method, path, body) == ("POST", "/deployments/filter", {})
-        return [
-            {"id": "r", "name": "x", "entrypoint": "flows.ingest.ingest"},
-            {"id": "a", "name": "x", "entrypoint": "flows.audit.audit"},
-        ]
+        return [{"id": flow, "name": "x", "flow_id": f"of {flow}"} for flow in ("audit", "ingest")]
 
 
 def test_the_newest_of_each_page_is_pictured_and_a_chart_in_the_dark_too() -> None:
@@ -45,10 +45,16 @@ def test_the_newest_of_each_page_is_pictured_and_a_chart_in_the_dark_too() -> No
         "map-my-flights": ("http://here/v2/artifacts/artifact/map2", "A", False),
         "map-my-flights-dark": ("http://here/v2/artifacts/artifact/map2", "A", True),
         "plan-my-flights": ("http://here/v2/artifacts/artifact/plan2", "A", False),
-        "run-x": ("http://here/v2/runs/flow-run/r2", ".sealed", False),
-        "run-audit-x": ("http://here/v2/runs/flow-run/a2", "audit.walked", False),
-        "runs": ("http://here/v2/runs", "x → 1 rows", False),
+        "run-ingest-x": ("http://here/v2/runs/flow-run/r2", "Beginning flow run", False),
+        "run-audit-x": ("http://here/v2/runs/flow-run/r3", "Beginning flow run", False),
+        "runs": ("http://here/v2/runs", "audit x", False),
     }
+
+
+def test_each_flow_that_has_a_deployment_is_run_and_replay_behind_what_it_names() -> None:
+    deployments = yaml.safe_load(PREFECT_YAML.read_text())["deployments"]
+    assert {item["entrypoint"].rpartition(".")[2] for item in deployments} == set(RUNS)
+    assert list(RUNS).index("ingest") < list(RUNS).index("backfill") < list(RUNS).index("replay")
 
 
 def test_without_a_browser_nothing_is_started_and_it_says_how_to_get_one(
