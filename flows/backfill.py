@@ -16,7 +16,6 @@ from prefect.deployments import run_deployment
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed
 from pydantic import Field
-from pydantic_core import to_jsonable_python
 
 from flows.backfill_opening import Terms, opened_backfill
 from flows.ingest import final_state
@@ -38,6 +37,7 @@ from tasks.blocks import find_block
 from tasks.emitting import tell_of_run
 from tasks.ending import Ending, EndingClock, until_told
 from tasks.limits import slot_of
+from tasks.links import given_parameters
 from tasks.open_runs import registered
 from tasks.pace import shared_pace
 
@@ -136,7 +136,7 @@ def _given_up(run: Run, work: Backfill, claim: int) -> State[Any]:
 
 def _shown(run: Run, work: Backfill) -> State[Any]:
     found = described(run, work.plan(write=False))
-    publish_backfill_plan(run, found, _given())
+    publish_backfill_plan(run, found, given_parameters())
     windows = counted(len(found["windows"]), "window")
     words = f"Would take {found['offsets']:,} offsets in {windows}; nothing was read or written"
     return Completed(message=words, data=found)
@@ -145,7 +145,7 @@ def _shown(run: Run, work: Backfill) -> State[Any]:
 def _taken(run: Run, work: Backfill, terms: Terms, ending: Ending, *, helpers: int) -> State[Any]:
     """Take what was asked for. helpers: other runs, on the work pool."""
     with registered(run, work), slot_of(run.destination.space):
-        verbs = BackfillVerbs(run, work, _given(), ending)
+        verbs = BackfillVerbs(run, work, given_parameters(), ending)
         if helpers and verbs.claim():
             _ask_for_help(helpers)
         story = partial(
@@ -166,15 +166,9 @@ def _ended(report: BackfillReport) -> State[Any]:
     return final_state(report.run, report.as_dict())
 
 
-def _given() -> dict[str, Any]:
-    """The parameters of this run, as a form takes them."""
-    given: dict[str, Any] = to_jsonable_python(dict(flow_run.parameters))
-    return given
-
-
 def _ask_for_help(helpers: int) -> None:
     """Have runs of the same deployment join the claim. Nobody waits for them: what one of them leaves, others take."""
-    parameters = {**_given(), "where": "here", "dry_run": False}
+    parameters = {**given_parameters(), "where": "here", "dry_run": False}
     name = f"backfill/{deployment.name or 'backfill'}"
     for number in range(helpers):
         run_deployment(name, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{number}")

@@ -37,20 +37,26 @@ def result_of(start: Callable[[], Any], last: Callable[[], Report | None], empty
 
     Args:
         start: runs it, and returns its final state.
-        last: the report of a run that has ended in this process: a state that failed returns none.
+        last: the report of the last run that has ended in this process: a state that failed returns none.
         empty: of a run that has done nothing.
     """
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
 
+    earlier = last()
+
+    def ended() -> Report | None:
+        """The report of this run; one that Prefect never let begin leaves that of an earlier run where it was."""
+        return None if (report := last()) is earlier else report
+
     try:
         state = start()
         found = state.result(raise_on_failure=False)
     except (HTTPError, PrefectException, RuntimeError) as error:  # RuntimeError is how its client says "not reached"
-        return _not_recorded(last() or empty, error)
+        return _not_recorded(ended() or empty, error)
     if isinstance(found, dict):
         return found
-    if report := last():
+    if report := ended():
         return report.as_dict()
     return empty.as_dict() | {"state": "failed", "exit_code": 1, "message": state.message or state.name}
 

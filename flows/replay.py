@@ -14,7 +14,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
-from pydantic_core import to_jsonable_python
 
 from flows.ingest import final_state
 from sluice.checking import pipeline_called
@@ -34,6 +33,7 @@ from tasks.blocks import find_block
 from tasks.emitting import tell_of_run
 from tasks.ledger_artifacts import check_page, read_page
 from tasks.limits import slot_of
+from tasks.links import given_parameters
 from tasks.open_runs import registered
 from tasks.pace import shared_pace
 from tasks.replay_links import link_that_runs
@@ -137,7 +137,7 @@ def _opened(empty: ReplayReport, request: Request, artifact: str) -> Iterator[_A
         run.require_ledger(write=not empty.is_trial)
         notes = check_page(run, page) if page else ()
         request = replace(request, entries=page.names) if page else request
-        parameters = {**_given(), "pipeline": run.pipeline.name, "artifact": str(page.id) if page else ""}
+        parameters = {**given_parameters(), "pipeline": run.pipeline.name, "artifact": str(page.id) if page else ""}
         yield _Asked(run=run, work=Replay(run, request), request=request, notes=notes, parameters=parameters)
 
 
@@ -169,12 +169,6 @@ def _final(report: ReplayReport, words: str) -> State[Any]:
         return Completed(message=told, data=report.as_dict())
     message = f"{told}. First: {report.run.message}" if len(report.items) > 1 else report.run.message
     return final_state(replace(report.run, message=message))
-
-
-def _given() -> dict[str, Any]:
-    """The parameters of this run, as a form takes them."""
-    given: dict[str, Any] = to_jsonable_python(dict(flow_run.parameters))
-    return given
 
 
 def _names(texts: list[str]) -> tuple[EntryName, ...]:

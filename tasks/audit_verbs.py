@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect import task
-from prefect.tasks import exponential_backoff
 
 from sluice.audit.findings import Finding
 from sluice.audit.report import AuditReport, Swept, Walked
@@ -16,19 +15,12 @@ from sluice.run import Run
 from tasks.audit_journal import compare_page
 from tasks.audit_pages import publish_audit
 from tasks.open_runs import open_run, registered
-from tasks.verbs import PLAIN, is_worth_a_retry
+from tasks.verbs import PLAIN, RETRIED
 
 _audits: dict[str, Audit] = {}
 
 
-@task(
-    **PLAIN,
-    task_run_name="walk the ledger",
-    retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_worth_a_retry,
-)
+@task(**RETRIED, task_run_name="walk the ledger")
 def walk_ledger(run_id: str) -> Walked:
     """Read the ledger again: what is new, or all of it."""
     return _audits[run_id].walk()

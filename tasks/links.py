@@ -14,8 +14,10 @@ from urllib.parse import quote
 
 from prefect import get_client
 from prefect.logging import get_logger
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLOUD_API_URL, PREFECT_UI_URL
 from prefect.utilities.urls import url_for
+from pydantic_core import to_jsonable_python
 
 _V2 = "/v2"
 
@@ -29,6 +31,12 @@ def artifact_link(artifact_id: object) -> str | None:
     """The page of one version of an artifact, for which `url_for` has no address."""
     ui = PREFECT_UI_URL.value()
     return _as_shown(f"{ui.rstrip('/')}/artifacts/artifact/{artifact_id}" if ui else None)
+
+
+def given_parameters() -> dict[str, Any]:
+    """The parameters of this flow run, as a form takes them."""
+    given: dict[str, Any] = to_jsonable_python(dict(flow_run.parameters))
+    return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,14 +39,14 @@ def _stage_name() -> str:
     return f"stage {slot}{first}" + (f" and {len(others)} more" if others else "")
 
 
-STAGING: Final[dict[str, Any]] = {
+RETRIED: Final[dict[str, Any]] = {
     **PLAIN,
-    "task_run_name": _stage_name,
     "retries": 3,
     "retry_delay_seconds": exponential_backoff(2),
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": is_worth_a_retry,
 }
+STAGING: Final[dict[str, Any]] = {**RETRIED, "task_run_name": _stage_name}
 
 
 @task(**PLAIN, task_run_name="plan")

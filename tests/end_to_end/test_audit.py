@@ -42,6 +42,19 @@ def test_what_a_killed_run_left_is_no_damage_and_a_file_that_is_gone_is(
     assert (finding["entry"], "is gone from the store" in finding["what"]) == (2, True)
 
 
+@pytest.mark.parametrize("at", ["audit.walked:1", "audit.recorded:1"])
+def test_an_audit_that_is_killed_is_made_again_with_the_same_result(bench: Bench, thirty: Written, at: str) -> None:
+    name = bench.pipeline(f"audit-{uuid.uuid4().hex[:8]}", thirty.topic, limits={"max_records": 10})
+    bench.finished(name)
+    books = bench.books(name)
+    books.store.delete(books.entries[2]["staged"]["key"])
+    bench.killed(name, at, verb="audit")
+    found = bench.sluice("audit", name, "--full")
+    assert found.code == 1
+    assert [(item["entry"], item["severity"]) for item in found.found["findings"]] == [(2, "error")]
+    assert found.found["totals"]["staged"] == 30
+
+
 def test_an_entry_that_somebody_changed_is_named_with_its_offsets(bench: Bench, thirty: Written) -> None:
     name = bench.pipeline(f"audit-{uuid.uuid4().hex[:8]}", thirty.topic, limits={"max_records": 10})
     bench.finished(name)

@@ -50,6 +50,8 @@ ELSEWHERE = {
     *("slot.sealed", "slot.decided_by_another", "slot.void"),
     # Once more: test_replay.
     *("replay.staged", "replay.sealed", "replay.taken", "replay.recorded"),
+    # Of reading the ledger again: test_audit.
+    *("audit.walked", "audit.recorded"),
     # By the other path into Arize: test_import_path.
     *("import.tried_out", "import.not_tried_out", "import.begun", "import.job", "import.unanswered"),
     *(
