@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -39,9 +41,20 @@ def signalled(monkeypatch: pytest.MonkeyPatch) -> Callable[[signal.Signals, list
     return tell
 
 
+@contextmanager
+def handled(number: signal.Signals, handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Have a signal handled so, whatever the process inherited: in the background of a shell, Ctrl-C is ignored."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def test_ctrl_c_has_the_story_end_by_itself(signalled: Callable[[signal.Signals, list[str]], str]) -> None:
     said: list[str] = []
-    assert signalled(signal.SIGINT, said) == "three windows"
+    with handled(signal.SIGINT, signal.default_int_handler):
+        assert signalled(signal.SIGINT, said) == "three windows"
     assert sorted(said) == ["begin", "story"]
 
 
@@ -52,12 +65,8 @@ def test_a_sigterm_of_prefect_is_raised_behind_the_end_of_the_story(
         raise TerminationSignal(number)
 
     said: list[str] = []
-    before = signal.signal(signal.SIGTERM, raises)
-    try:
-        with pytest.raises(TerminationSignal):
-            signalled(signal.SIGTERM, said)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with handled(signal.SIGTERM, raises), pytest.raises(TerminationSignal):
+        signalled(signal.SIGTERM, said)
     assert (sorted(said[:2]), said[2:]) == (["begin", "story"], ["three windows"])
 
 
