@@ -34,6 +34,8 @@ from tests.import_jobs import (
     predictions,
     told,
 )
+from tests.sdk_calls import ACTUALS, send
+from tests.sdk_calls import predictions as sent_predictions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -266,16 +268,22 @@ def test_rows_may_carry_their_versions(arize: ArizeStandIn, bucket: Bucket) -> N
     assert arize.table("delay", version="1").num_rows == 3
 
 
-def test_actuals_are_joined_to_predictions_of_either_way(arize: ArizeStandIn, bucket: Bucket) -> None:
-    make_job(arize, bucket.name, f"{bucket.prefix}predictions/")
-    make_job(
-        arize, bucket.name, f"{bucket.prefix}actuals/", schema={"predictionId": "prediction_id", "actualLabel": "truth"}
-    )
-    bucket.put("predictions/1.parquet", predictions(10))
-    bucket.put("actuals/1.parquet", {"prediction_id": [f"flight-{n}" for n in range(5, 12)], "truth": ["on_time"] * 7})
-    arize.look_now()
-    [joined] = arize.join()["models"]
-    assert (joined["predictions"], joined["matched"], joined["unmatched"]) == (10, 5, 2)
+def test_the_joiner_does_not_mind_which_way_a_row_came(tmp_path: Path, objects: ObjectStore, bucket: Bucket) -> None:
+    truth = {"predictionId": "prediction_id", "actualLabel": "truth"}
+    with running_arize(tmp_path, imports=NEVER, objects=objects) as arize:
+        make_job(arize, bucket.name, f"{bucket.prefix}predictions/")
+        make_job(arize, bucket.name, f"{bucket.prefix}actuals/", schema=truth)
+        bucket.put("predictions/1.parquet", predictions(10))
+        arize.look_now()
+        arize.advance(days=13)
+        ids = [f"flight-{n}" for n in range(5, 12)]
+        bucket.put("actuals/1.parquet", {"prediction_id": ids, "truth": ["on_time"] * 7})
+        arize.look_now()
+        send(arize, sent_predictions(2), schema=ACTUALS, model_version=None)
+        arize.move_past_join()
+        assert sorted(arize.joined_ids("delay")) == [f"flight-{n}" for n in (0, 1, 5, 6, 7, 8, 9)]
+        counts = arize.join_counts("delay")
+    assert (counts["predictions"], counts["matched"], counts["unmatched"]) == (10, 7, 2)
 
 
 def test_a_regressions_scores_are_where_the_sdk_puts_them(arize: ArizeStandIn, bucket: Bucket) -> None:

@@ -10,66 +10,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import requests
-from arize import ArizeClient
 from arize.exceptions.auth import AuthenticationError
 from arize.exceptions.http import APIError
 from arize.ml.types import EmbeddingColumnNames, Environments, ModelTypes, Schema
 
 from deployments.local.arize import ArizeStandIn, arize_process, running_arize
 from deployments.local.processes import wait_until
-
-PREDICTIONS = Schema(
-    prediction_id_column_name="id",
-    timestamp_column_name="at",
-    prediction_label_column_name="label",
-    prediction_score_column_name="score",
-    feature_column_names=["carrier", "distance"],
-    tag_column_names=["offset"],
-)
-ACTUALS = Schema(prediction_id_column_name="id", actual_label_column_name="label")
+from tests.sdk_calls import ACTUALS, predictions, send
 
 
 @pytest.fixture
 def arize(tmp_path: Path) -> Iterator[ArizeStandIn]:
     with running_arize(tmp_path) as standing_in:
         yield standing_in
-
-
-def predictions(count: int, *, first: int = 0) -> pd.DataFrame:
-    numbers = range(first, first + count)
-    return pd.DataFrame(
-        {
-            "id": [f"flight-{n}" for n in numbers],
-            "at": [int(time.time())] * count,
-            "label": ["delayed" if n % 5 == 0 else "on_time" for n in numbers],
-            "score": [n % 100 / 100 for n in numbers],
-            "carrier": ["UA" if n % 2 else "AA" for n in numbers],
-            "distance": [float(n) for n in numbers],
-            "offset": [str(1000 + n) for n in numbers],
-        }
-    )
-
-
-def send(arize: ArizeStandIn, rows: int | pd.DataFrame = 10, **changes: Any) -> requests.Response:
-    client = ArizeClient(
-        api_key=changes.pop("api_key", arize.api_key),
-        api_host=arize.host,
-        api_port=arize.port,
-        api_scheme="http",
-        default_headers=changes.pop("default_headers", None),
-    )
-    call: dict[str, Any] = {
-        "space_id": arize.space_id,
-        "model_name": "delay",
-        "model_type": ModelTypes.BINARY_CLASSIFICATION,
-        "model_version": "1",
-        "environment": Environments.PRODUCTION,
-        "dataframe": predictions(rows) if isinstance(rows, int) else rows,
-        "schema": PREDICTIONS,
-        "timeout": 20,
-    }
-    response: requests.Response = client.ml.log(**(call | changes))
-    return response
 
 
 def post(arize: ArizeStandIn, body: bytes, **headers: str | None) -> requests.Response:
@@ -315,24 +268,6 @@ def test_a_fault_that_makes_no_sense_is_refused(arize: ArizeStandIn, fault: dict
         arize.script(**fault)
 
 
-# What it joins
-
-
-def test_actuals_join_predictions_of_any_version_for_fourteen_days(tmp_path: Path) -> None:
-    now = 0.0
-    with running_arize(tmp_path, clock=lambda: now) as arize:
-        send(arize, predictions(10), model_version="1")
-        now = 15 * 86_400.0
-        send(arize, predictions(10, first=10), model_version="2")
-        now += 3_600
-        send(arize, predictions(23, first=2), schema=ACTUALS, model_version=None)
-        now += 3_600
-        send(arize, predictions(1, first=22), model_version="2")
-        [joined] = arize.join()["models"]
-    assert (joined["predictions"], joined["actuals"], joined["matched"], joined["unmatched"]) == (21, 23, 10, 13)
-    assert (joined["too_late"], joined["early"], joined["predictions_joined"]) == (8, 1, 10)
-
-
 # What it keeps
 
 
@@ -344,13 +279,15 @@ def test_what_was_stored_outlives_a_kill(tmp_path: Path) -> None:
             send(arize, predictions(10, first=1_000))
         arize.script("accept_then_lose")
         send(arize, predictions(10, first=2_000))
-        arize.join()
-        before = arize.summary(), arize.calls()
+        send(arize, predictions(10), schema=ACTUALS, model_version=None)
+        arize.move_past_join()
+        before, now = (arize.summary(), arize.calls(), arize.joined_ids("delay"), arize.join_runs()), arize.now()
         arize.process.restart(crash=True)
-        assert (arize.summary(), arize.calls()) == before
-        assert arize.ids("delay") == [f"flight-{n}" for n in range(1_010)]
+        assert (arize.summary(), arize.calls(), arize.joined_ids("delay"), arize.join_runs()) == before
+        assert (len(arize.joined_ids("delay")), arize.now() > now) == (10, True)
+        assert arize.ids("delay", kind="predictions") == [f"flight-{n}" for n in range(1_010)]
         send(arize, predictions(1, first=3_000))
-        assert [call["number"] for call in arize.calls()] == [0, 1, 2, 3]
+        assert [call["number"] for call in arize.calls()] == [0, 1, 2, 3, 4]
 
 
 def test_what_was_never_acknowledged_is_swept(tmp_path: Path) -> None:

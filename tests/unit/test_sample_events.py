@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from deployments.local.events import EventsError, Produced, departures, more, produce
-from deployments.local.events.departures import TOTAL, shift_to
-from deployments.local.events.records import SHARES, Record, batches, decoys
+from deployments.local.events.flights import TOTAL, shift_to
+from deployments.local.events.records import SHARES, Record, decoys, of_departures
+from tests.sample_events import expected, read
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -27,7 +27,7 @@ def all_departures() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def first_records(all_departures: pl.DataFrame) -> list[Record]:
-    return [record for _, batch in batches(all_departures.head(150_000), seed=13, start=0) for record in batch]
+    return [record for _, batch in of_departures(all_departures.head(150_000), seed=13, start=0) for record in batch]
 
 
 def test_every_departure_has_an_id_of_its_own(all_departures: pl.DataFrame) -> None:
@@ -63,10 +63,10 @@ def test_the_two_versions_share_the_first_events_by_date(all_departures: pl.Data
 
 
 def test_the_same_records_are_made_again_wherever_one_starts(all_departures: pl.DataFrame) -> None:
-    whole = dict(batches(all_departures.head(6_000), seed=13, start=0))
-    later = dict(batches(departures(REFERENCE, start=4_000, stop=6_000), seed=13, start=4_000))
+    whole = dict(of_departures(all_departures.head(6_000), seed=13, start=0))
+    later = dict(of_departures(departures(REFERENCE, start=4_000, stop=6_000), seed=13, start=4_000))
     assert later == {2: whole[2]}
-    assert dict(batches(all_departures.head(6_000), seed=14, start=0)) != whole
+    assert dict(of_departures(all_departures.head(6_000), seed=14, start=0)) != whole
 
 
 def test_partitions_are_of_unequal_size(first_records: list[Record]) -> None:
@@ -152,33 +152,3 @@ def fault_of(value: bytes | None) -> str | None:
     if "id" not in event:
         return "no id"
     return None if isinstance(event["prediction"]["score"], float) else "no number"
-
-
-def expected(produced: Produced) -> Counter[tuple[int, str]]:
-    counts: Counter[tuple[int, str]] = Counter()
-    for partition in produced.partitions:
-        counts[partition.partition, "good"] = partition.good
-        counts[partition.partition, "tombstone"] = partition.tombstones
-        counts[partition.partition, "broken"] = partition.broken
-        counts[partition.partition, "invisible"] = partition.aborted + partition.markers
-    return counts
-
-
-def read(bootstrap_servers: str, topic: str, ends: list[int]) -> Counter[tuple[int, str]]:
-    """Read each partition to its end as a consumer of committed records does; what it is never shown is invisible."""
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap_servers, "group.id": "reader", "enable.auto.commit": False, "check.crcs": True}
-    )
-    counts = Counter({(partition, "invisible"): end for partition, end in enumerate(ends)})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(len(ends))])
-    while [place.offset for place in consumer.position(list(consumer.assignment()))] != ends:
-        for message in consumer.consume(10_000, timeout=0.2):
-            partition, value = message.partition(), message.value()
-            assert partition is not None
-            broken = (message.key() or b"").startswith(b"broken-")
-            role = "tombstone" if value is None else "broken" if broken else "good"
-            counts[partition, role] += 1
-            counts[partition, "invisible"] -= 1
-            assert not (message.key() or b"").startswith(b"aborted-")
-    consumer.close()
-    return counts

@@ -11,9 +11,8 @@ Left out, on purpose:
   file later.
 - What Arize's ingestion refuses or drops by itself: a non-finite embedding, a timestamp too old.
 - Limits of rows, bytes, requests or a plan's volume; Arize documents none for this path. Script a 429 or 413 instead.
-- The joiner's daily hour. ``POST /standin/join`` is that hour, over all that was received so far; a prediction is too
-  old for an actual that was received more than 14 days after it. An actual that came before its prediction counts as
-  ``early``, unmatched; what Arize does with it is not documented.
+- Of the delayed-actuals joiner, what no document says; see `deployments.local.arize.joiner`. Its hour is one of a clock
+  that can be moved ahead, by which everything is received.
 - Deleting, by day or at all, except ``DELETE /standin/rows``, which forgets everything.
 - TLS, HTTP/2, compressed bodies, chunked ones (411): the SDK sends none over ``http``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -72,9 +73,7 @@ class ArizeStandIn:
 
     def table(self, model: str, **matching: str) -> Any:
         """Give every row of a model as a pyarrow Table, with its columns named in Arize's words."""
-        response = requests.get(f"{self.url}/standin/rows.arrow", params={"model": model, **matching}, timeout=120)
-        response.raise_for_status()
-        return pa.ipc.open_stream(response.content).read_all()
+        return self._table("rows.arrow", model=model, **matching)
 
     def script(self, kind: str, **fault: Any) -> None:
         """Add a fault; see `deployments.local.arize.faults.Fault` for its fields."""
@@ -96,9 +95,55 @@ class ArizeStandIn:
         """Forget all faults and release the calls that hang."""
         self._ask("DELETE", "faults")
 
+    def now(self) -> float:
+        """Give the stand-in's time, in seconds since the epoch."""
+        at: float = self._ask("GET", "clock")["now"]
+        return at
+
+    def advance(self, *, days: float = 0, hours: float = 0, seconds: float = 0) -> float:
+        """Move the stand-in's clock ahead, for good, with the joiner run for each 05:00 UTC passed; give its time."""
+        passed = timedelta(days=days, hours=hours, seconds=seconds).total_seconds()
+        at: float = self._ask("PUT", "clock", json={"seconds": passed})["now"]
+        return at
+
+    def move_to(self, at: datetime) -> None:
+        """Move the clock to a moment, which has an offset to UTC, as `advance` does; it never goes back."""
+        self._ask("PUT", "clock", json={"at": at.timestamp()})
+
+    def move_past_join(self) -> None:
+        """Move the clock to 05:00 UTC of tomorrow: behind it the joiner has looked at all that was received so far."""
+        self._ask("PUT", "clock", json={"to": "next_join"})
+
     def join(self, *, window_days: float = 14) -> dict[str, Any]:
-        """Run the delayed-actuals joiner now."""
-        return self._ask("POST", "join", json={"window_days": window_days})
+        """Have the joiner look now at what it has not looked at; give the counts, as the summary has them."""
+        counts: dict[str, Any] = self._ask("POST", "join", json={"window_days": window_days})["join"]
+        return counts
+
+    def join_counts(self, model: str) -> dict[str, int]:
+        """Count a model's predictions and actuals; see `deployments.local.arize.joiner.matching.counted`."""
+        models = (self._ask("GET", "join")["join"] or {"models": []})["models"]
+        counts: dict[str, int] = next(counts for counts in models if counts["model"] == model)
+        return counts
+
+    def join_runs(self) -> list[dict[str, Any]]:
+        """List the joiner's runs in their order; see `deployments.local.arize.joiner.runs.Run`."""
+        runs: list[dict[str, Any]] = self._ask("GET", "join/runs")["runs"]
+        return runs
+
+    def join_days(self, model: str) -> list[dict[str, Any]]:
+        """Count a model's predictions, and those with their truth, by the day of their timestamp (UTC)."""
+        days: list[dict[str, Any]] = self._ask("GET", "join/days", params={"model": model})["days"]
+        return days
+
+    def joined(self, model: str) -> Any:
+        """Give a pyarrow Table of what is joined: a row for each pair of a prediction's row and an actual's."""
+        return self._table("joined.arrow", model=model)
+
+    def joined_ids(self, model: str) -> list[str]:
+        """List the ids of predictions that the joiner gave their truth, one for each row, in no order."""
+        rows = self.joined(model).select(["prediction_id", "prediction_call", "prediction_row"])
+        ids: list[str] = rows.group_by(rows.column_names).aggregate([])["prediction_id"].to_pylist()
+        return ids
 
     def read_objects(self, endpoint: str, *, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
         """Say which S3 server the import jobs read, and with whose keys. It need not run yet."""
@@ -130,6 +175,11 @@ class ArizeStandIn:
     def reset(self) -> None:
         """Forget every call, row, import job and file."""
         self._ask("DELETE", "rows")
+
+    def _table(self, path: str, **asked: str) -> Any:
+        response = requests.get(f"{self.url}/standin/{path}", params=asked, timeout=120)
+        response.raise_for_status()
+        return pa.ipc.open_stream(response.content).read_all()
 
     def _ask(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
         response = requests.request(method, f"{self.url}/standin/{path}", timeout=120, **kwargs)

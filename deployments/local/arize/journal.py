@@ -41,3 +41,13 @@ class Journal:
         if whole != written:
             os.truncate(self._path, len(whole))
         return whole
+
+
+def sync(*paths: Path) -> None:
+    """Have files, and folders that name them, on the disk before this returns."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

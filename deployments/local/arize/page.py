@@ -9,6 +9,7 @@ from typing import Any
 
 from deployments.local.arize.drawing import NONE, ago, look, number, table
 from deployments.local.arize.imports.page import drawn_imports
+from deployments.local.arize.joiner.page import drawn_joiner
 from deployments.local.arize.store import Call
 
 _RECENT = 15
@@ -53,7 +54,7 @@ def drawn(
         _arrived(summary["versions"], now),
         "<h2>Faults scripted</h2>",
         _faults(faults),
-        *_joined(summary["join"]),
+        *drawn_joiner(summary["join"], now),
         *drawn_imports(jobs, files),
         f"<h2>Calls <small>the last {_RECENT}, newest first</small></h2>",
         _recent(calls[: -_RECENT - 1 : -1], now),
@@ -122,15 +123,6 @@ def _faults(faults: list[dict[str, Any]]) -> str:
         for fault in faults
     )
     return table(["Kind", "With", "#Met"], rows, otherwise="None: every call is taken as it comes.")
-
-
-def _joined(join: dict[str, Any] | None) -> list[str]:
-    if join is None:
-        return []
-    names = ["predictions", "actuals", "matched", "unmatched", "early", "too_late"]
-    rows = ([escape(model["model"]), *(number(model[name]) for name in names)] for model in join["models"])
-    heads = ["Model", *(f"#{name.replace('_', ' ').capitalize()}" for name in names)]
-    return ["<h2>Actuals joined</h2>", table(heads, rows, otherwise="No models.")]
 
 
 def _recent(calls: Iterable[Call], now: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deployments.local.arize.store import Call, Store
-from deployments.local.arize.wire import actual, predicted
 
 _VERSION = ("space", "model", "environment", "version", "kind")
 _MODEL = ("space", "model", "environment", "kind")
-_DAY_S = 86_400.0
 _Part = tuple[Call, str | None]  # the rows of a call that are of a version, or all of them
 
 
@@ -36,7 +34,6 @@ def summary(store: Store) -> dict[str, Any]:
         },
         "models": _grouped(store, kept, _MODEL),
         "versions": _grouped(store, kept, _VERSION),
-        "join": store.joined,
     }
 
 
@@ -91,16 +88,12 @@ def alike(tables: list[Any]) -> list[Any]:
     return [pa.concat_tables([schema.empty_table(), table], promote_options="permissive") for table in tables]
 
 
-def join(store: Store, *, now: float, window_days: float) -> dict[str, Any]:
-    """Join actuals to predictions received up to so many days earlier, on model and id, whatever the version."""
-    calls = [call for call in store.calls if call.kept]
-    models = sorted({(call.space, call.model) for call in calls})
-    results = []
-    for space, model in models:
-        mine = [call for call in calls if (call.space, call.model) == (space, model)]
-        counts = _joined(pl.concat([_marked(store, call) for call in mine]), window_days * _DAY_S)
-        results.append({"space": space, "model": model, **counts})
-    return {"at": now, "window_days": window_days, "models": results}
+def ids_of(table: Any, call: Call) -> pl.Series:
+    """Give the prediction ids of a call's table: one may come as an integer, and is compared as Arize shows it."""
+    column = call.columns.get("prediction_id")
+    if column is None:
+        return pl.Series("prediction_id", [None] * table.num_rows, dtype=pl.String)
+    return pl.Series("prediction_id", table[column]).cast(pl.String)
 
 
 def _grouped(store: Store, calls: list[Call], by: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -128,7 +121,7 @@ def _counts(store: Store, parts: list[_Part]) -> dict[str, Any]:
 
 def _ids(store: Store, parts: Iterable[_Part]) -> pl.Series:
     empty = pl.Series("prediction_id", [], dtype=pl.String)
-    return pl.concat([empty, *(_ids_of(_table(store, call, version), call) for call, version in parts)])
+    return pl.concat([empty, *(ids_of(_table(store, call, version), call) for call, version in parts)])
 
 
 def _table(store: Store, call: Call, version: str | None) -> Any:
@@ -144,49 +137,3 @@ def _versions(table: Any, call: Call) -> Any:
     if column is None:
         return pa.repeat(pa.scalar(call.version, pa.string()), table.num_rows)
     return pc.fill_null(pc.cast(table[column], pa.string()), "")
-
-
-def _ids_of(table: Any, call: Call) -> pl.Series:
-    """An id may come as an integer: it is compared as Arize shows it, as a string."""
-    column = call.columns.get("prediction_id")
-    if column is None:
-        return pl.Series("prediction_id", [None] * table.num_rows, dtype=pl.String)
-    return pl.Series("prediction_id", table[column]).cast(pl.String)
-
-
-def _marked(store: Store, call: Call) -> pl.DataFrame:
-    table = store.table(call)
-    return pl.DataFrame(
-        {
-            "id": _ids_of(table, call),
-            "received_at": pl.repeat(call.received_at, call.rows, dtype=pl.Float64, eager=True),
-            "predicted": _any_valid(table, predicted(call.columns)),
-            "actual": _any_valid(table, actual(call.columns)),
-        }
-    )
-
-
-def _any_valid(table: Any, columns: list[str]) -> pl.Series:
-    any_of: Callable[[Any, Any], Any] = pc.or_
-    valid = pa.repeat(pa.scalar(False), table.num_rows)
-    for column in columns:
-        valid = any_of(valid, pc.is_valid(table[column]))
-    return pl.Series(valid)
-
-
-def _joined(frame: pl.DataFrame, window_s: float) -> dict[str, int]:
-    predictions = frame.filter("predicted").select("id", predicted_at="received_at").with_row_index("prediction")
-    actuals = frame.filter("actual").select("id", actual_at="received_at").with_row_index("actual")
-    pairs = actuals.join(predictions, on="id").with_columns(age=pl.col("actual_at") - pl.col("predicted_at"))
-    met = pairs.filter(pl.col("age").is_between(0, window_s))
-    missed = pairs.join(met, on="actual", how="anti")
-    matched = met["actual"].n_unique()
-    return {
-        "predictions": predictions.height,
-        "actuals": actuals.height,
-        "matched": matched,
-        "unmatched": actuals.height - matched,
-        "early": missed.filter(pl.col("age") < 0)["actual"].n_unique(),
-        "too_late": missed.filter(pl.col("age") > window_s)["actual"].n_unique(),
-        "predictions_joined": met["prediction"].n_unique(),
-    }

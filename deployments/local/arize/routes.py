@@ -17,6 +17,7 @@ from deployments.local.arize.faults import Fault, Script
 from deployments.local.arize.imports import ObjectStore
 from deployments.local.arize.imports.faults import GraphqlFault, fault_of
 from deployments.local.arize.ingest import ingest
+from deployments.local.arize.joiner.routes import JOINER_ROUTES
 from deployments.local.arize.page import drawn
 from deployments.local.arize.store import Call
 from deployments.local.arize.wire import Refused
@@ -123,6 +124,9 @@ class Handler(Exchange):
         tables = proof.alike([proof.arrow(self.server.store, call, version) for call in self._kept()])
         if not tables:
             raise ValueError("no rows of that model")
+        self.answer_arrow(tables)
+
+    def answer_arrow(self, tables: list[Any]) -> None:
         self.close_connection = True  # the end of the connection is the end of the stream: its length is not known
         self.send_response(200)
         self.send_header("Content-Type", "application/vnd.apache.arrow.stream")
@@ -156,12 +160,8 @@ class Handler(Exchange):
     def _scripts(self) -> list[Script[Any]]:
         return [self.server.script, self.server.imports.graphql_script, self.server.imports.importer_script]
 
-    def join(self, sent: Any) -> None:
-        result = proof.join(self.server.store, now=self.server.clock(), window_days=float(sent.get("window_days", 14)))
-        self.server.store.keep_join(result)
-        self.answer_json(result)
-
     def reset(self, sent: Any) -> None:
+        self.server.joiner.clear()  # first: its runs speak of calls by their numbers
         self.server.imports.clear()
         self.health(sent)
 
@@ -196,10 +196,10 @@ _ROUTES: dict[tuple[str, str], Callable[[Handler, Any], None]] = {
     ("GET", "/standin/faults"): Handler.list_faults,
     ("POST", "/standin/faults"): Handler.add_fault,
     ("DELETE", "/standin/faults"): Handler.clear_faults,
-    ("POST", "/standin/join"): Handler.join,
     ("GET", "/standin/jobs"): Handler.jobs,
     ("GET", "/standin/files"): Handler.files,
     ("POST", "/standin/look"): Handler.look,
     ("PUT", "/standin/settings"): Handler.configure,
     ("PUT", "/standin/objects"): Handler.read_objects,
+    **JOINER_ROUTES,
 }

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from deployments.local.arize import proof
+from deployments.local.arize.clock import Clock
 from deployments.local.arize.exchange import cut
 from deployments.local.arize.faults import Fault, Script
 from deployments.local.arize.handle import API_KEY, DEVELOPER_KEY, SPACE_ID, ArizeStandIn
 from deployments.local.arize.imports import ImportSettings, ImportSide, ObjectStore
+from deployments.local.arize.joiner import Joiner
 from deployments.local.arize.routes import Handler
 from deployments.local.arize.store import Store
 from deployments.local.processes import only_one
@@ -37,8 +39,8 @@ def running_arize(
 ) -> Iterator[ArizeStandIn]:
     """Run a stand-in on a thread of this process, with what an earlier one kept in the directory.
 
-    clock gives the time at which a call is received, in seconds since the epoch. imports and objects may be told later,
-    too; what was told later is forgotten at the end.
+    clock gives the machine's time in seconds since the epoch; the stand-in's own may be moved ahead of it. imports and
+    objects may be told later, too; what was told later is forgotten at the end.
     """
     with only_one(directory):
         server = Server((host, port), directory, api_key=api_key, space_id=space_id, clock=clock)
@@ -47,7 +49,8 @@ def running_arize(
             server.store,
             space_id=space_id,
             developer_key=developer_key,
-            clock=clock,
+            clock=server.clock,
+            stored_clock=clock,
             settings=imports or ImportSettings(),
             objects=objects,
         )
@@ -84,9 +87,11 @@ class Server(ThreadingHTTPServer):
     ) -> None:
         self.store = Store(directory)
         self.script: Script[Fault] = Script()
-        self.api_key, self.space_id, self.clock = api_key, space_id, clock
+        self.clock = Clock(directory, clock)
+        self.joiner = Joiner(directory, self.store, self.clock)
+        self.api_key, self.space_id = api_key, space_id
         self._open: set[socket.socket] = set()
-        self._summary: tuple[int, dict[str, Any]] = (-1, {})
+        self._summary: tuple[tuple[int, int], dict[str, Any]] = ((-1, -1), {})
         super().__init__(address, Handler)
         self.url = f"http://{address[0]}:{self.server_port}"
 
@@ -105,10 +110,10 @@ class Server(ThreadingHTTPServer):
 
     def summary(self) -> dict[str, Any]:
         """Count anew only after something changed: the page asks every few seconds."""
-        changes, summed = self._summary
-        if changes != self.store.changes:
-            changes = self.store.changes
-            summed = proof.summary(self.store)
+        known, summed = self._summary
+        changes = (self.store.changes, len(self.joiner.runs()))
+        if known != changes:
+            summed = proof.summary(self.store) | {"join": self.joiner.summary()}
             self._summary = (changes, summed)
         return summed
 
@@ -119,4 +124,6 @@ class Server(ThreadingHTTPServer):
         for connection in list(self._open):  # else a client's kept-alive connection would be served after the end
             cut(connection)
         self.server_close()
+        self.joiner.close()
         self.store.close()
+        self.clock.close()

@@ -7,7 +7,6 @@ never acknowledged, and is swept at the next start. A file that an import job to
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import uuid
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployments.local.arize.journal import Journal
+from deployments.local.arize.journal import Journal, sync
 from deployments.local.arize.wire import kind_of, read_table
 
 
@@ -74,7 +73,6 @@ class Store:
         self._calls: dict[int, Call] = {}
         self._imported: dict[tuple[str, str], int] = {}
         self._next = 0
-        self.joined: dict[str, Any] | None = None
         self.changes = 0
         shutil.rmtree(self._incoming, ignore_errors=True)
         for folder in (self._bodies, self._incoming):
@@ -104,13 +102,13 @@ class Store:
     def record(self, call: Call, body: Path) -> Call:
         """Number a call and write it down, with its body if it is stored; the body moves, or is removed."""
         if call.stored:
-            _sync(body)
+            sync(body)
         with self._lock:
             call = replace(call, number=self._next)
             self._next += 1
             if call.stored:
                 body.replace(self._body(call.number))
-                _sync(self._bodies)
+                sync(self._bodies)
             self._write({"call": asdict(call)}, durable=call.stored)
             self._remember(call)
         body.unlink(missing_ok=True)
@@ -124,11 +122,6 @@ class Store:
                 self._calls[number] = replace(self._calls[number], lost=True)
                 self._body(number).unlink(missing_ok=True)
 
-    def keep_join(self, result: dict[str, Any]) -> None:
-        with self._lock:
-            self._write({"joined": result}, durable=True)
-            self.joined = result
-
     def clear(self) -> None:
         """Forget every call and row. Numbers go on, so that a late loss never meets another call's number."""
         with self._lock:
@@ -137,7 +130,6 @@ class Store:
                 self._body(number).unlink(missing_ok=True)
             self._calls.clear()
             self._imported.clear()
-            self.joined = None
             self.changes += 1
 
     def close(self) -> None:
@@ -168,13 +160,3 @@ class Store:
             self._remember(Call(**line["call"]))
         elif "lost" in line:
             self._calls[line["lost"]] = replace(self._calls[line["lost"]], lost=True)
-        else:
-            self.joined = line["joined"]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -38,8 +39,9 @@ class PartitionProduced:
 class Produced:
     """What a topic holds.
 
-    departures is how many of the data set were written, the good records; versions counts them by model version;
-    complete is false while they are being written.
+    departures is how many of the data set it is about. Of a topic of departures they are the good records, and versions
+    counts them by model version; of a topic of arrivals versions is empty, and arrivals counts by `arrivals.Kind`: the
+    good records, and the departures without any. complete is false while they are being written.
     """
 
     topic: str
@@ -49,6 +51,7 @@ class Produced:
     versions: dict[str, int]
     partitions: tuple[PartitionProduced, ...]
     complete: bool
+    arrivals: dict[str, int] = field(default_factory=dict)
 
     @property
     def ends(self) -> list[int]:
@@ -64,12 +67,20 @@ class Produced:
         written.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n")
         written.replace(path)
 
-    def plus(self, versions: Counter[str], counts: Counter[tuple[int, str]]) -> Produced:
-        """Add good records by version, and records and markers by partition and role."""
+    def plus(
+        self,
+        departures: int,
+        counts: Counter[tuple[int, str]],
+        *,
+        versions: Mapping[str, int] | None = None,
+        arrivals: Mapping[str, int] | None = None,
+    ) -> Produced:
+        """Add departures, records and markers by partition and role, and what they are."""
         return replace(
             self,
-            departures=self.departures + versions.total(),
-            versions=dict(sorted((Counter(self.versions) + versions).items())),
+            departures=self.departures + departures,
+            versions=_sum(self.versions, versions),
+            arrivals=_sum(self.arrivals, arrivals),
             partitions=tuple(partition.plus(counts) for partition in self.partitions),
             complete=True,
         )
@@ -79,3 +90,7 @@ class Produced:
         read = json.loads(path.read_text())
         partitions = tuple(PartitionProduced(**partition) for partition in read.pop("partitions"))
         return cls(**{**read, "reference": date.fromisoformat(read["reference"]), "partitions": partitions})
+
+
+def _sum(counts: Mapping[str, int], more: Mapping[str, int] | None) -> dict[str, int]:
+    return dict(sorted((Counter(counts) + Counter(more or {})).items()))

@@ -33,6 +33,7 @@ class Importer:
         *,
         settings: Callable[[], ImportSettings],
         clock: Callable[[], float],
+        stored_clock: Callable[[], float],
     ) -> None:
         self.troubles: dict[int, str] = {}
         self._jobs = jobs
@@ -40,6 +41,7 @@ class Importer:
         self._script = script
         self._settings = settings
         self._clock = clock
+        self._stored_clock = stored_clock
         self._buckets: Buckets | None = None
         self._looking = threading.Lock()
         self._stopped = False
@@ -118,7 +120,7 @@ class Importer:
 
     def _seen(self, job: Job) -> list[Listed]:
         lag, _ = self._script.pick(lambda fault: fault.matches_listing(job))
-        youngest = self._clock() - lag.seconds if lag else float("inf")
+        youngest = self._stored_clock() - lag.seconds if lag else float("inf")
         return [found for found in self._bucket().listing(job.bucket, job.prefix) if found.modified_s <= youngest]
 
     def _settle(self, file: ImportFile) -> None:

@@ -20,7 +20,7 @@ _COUNTED: tuple[FileStatus, ...] = ("PENDING", "COMPLETE", "FAILED", "SKIPPED", 
 
 
 class ImportSide:
-    """Lives as long as its server; it shares the server's store and clock."""
+    """Lives as long as its server; it shares the server's store and clock. stored_clock is that of the bucket."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class ImportSide:
         space_id: str,
         developer_key: str,
         clock: Callable[[], float],
+        stored_clock: Callable[[], float],
         settings: ImportSettings,
         objects: ObjectStore | None,
     ) -> None:
@@ -38,7 +39,14 @@ class ImportSide:
         self.importer_script: Script[ImporterFault] = Script()
         self._store = store
         self._jobs = Jobs(directory, store)
-        self.importer = Importer(self._jobs, store, self.importer_script, settings=lambda: self.settings, clock=clock)
+        self.importer = Importer(
+            self._jobs,
+            store,
+            self.importer_script,
+            settings=lambda: self.settings,
+            clock=clock,
+            stored_clock=stored_clock,
+        )
         if objects is not None:
             self.importer.read_from(objects)
         self.graphql = GraphqlServer(
