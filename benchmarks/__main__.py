@@ -21,6 +21,7 @@ from benchmarks.history import FILES, history_table
 from benchmarks.into_arize import arize_tables
 from benchmarks.jobs.order import Order
 from benchmarks.machine import Meanwhile, machine_line
+from benchmarks.matching import matching_tables
 from benchmarks.paste import DOCS, pasted
 from benchmarks.peers_venv import make
 from benchmarks.pipeline import WINDOW
@@ -44,7 +45,8 @@ def main() -> int:
     tables: list[Table] = []
     with unwinding_on_sigterm(), ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-benchmarks-")))
-        servers = stack.enter_context(running_kafka(directory / "kafka")).bootstrap_servers
+        needs_kafka = set(options.what) != {"matching"}
+        servers = stack.enter_context(running_kafka(directory / "kafka")).bootstrap_servers if needs_kafka else ""
         for name in options.what:
             tables += _MEASURES[name](options, servers, directory)
             _keep(kept, said, tables)  # an hour's numbers are not lost with its last minute
@@ -131,6 +133,10 @@ def _history(options: argparse.Namespace, servers: str, directory: Path) -> Sequ
     return [history_table(servers, directory, longest=longest, rounds=options.rounds, say=say)]
 
 
+def _matching(options: argparse.Namespace, _: str, directory: Path) -> Sequence[Table]:
+    return matching_tables(directory, options.events, rounds=options.rounds, warm=not options.quick, say=say)
+
+
 def events_topic(servers: str, count: int) -> Topic:
     say(f"writing {count:,} events to Kafka")
     events = Events(now_ms=int(time.time() * 1000))
@@ -153,6 +159,7 @@ _MEASURES: Final[dict[str, Measure]] = {
     "growth": _growth,
     "backfill": _backfill,
     "history": _history,
+    "matching": _matching,
 }
 
 

@@ -78,7 +78,7 @@ class Staging:
         Raises:
             StagedFileDamaged: it is gone, or differs from its entry.
         """
-        local = self.scratch / f"{file.sha256}.parquet"
+        local = self._local(file)
         if not local.exists():
             part = self.scratch / uuid.uuid4().hex
             if not self._store.fetch(file.key, part):
@@ -89,6 +89,10 @@ class Staging:
                 )
             part.rename(local)
         return local
+
+    def has_copy(self, file: StagedFile) -> bool:
+        """Whether there is a local copy."""
+        return self._local(file).exists()
 
     def is_there(self, file: StagedFile) -> bool:
         """Whether the store has it; not whether it is as its entry says."""
@@ -105,7 +109,7 @@ class Staging:
 
     def discard(self, file: StagedFile) -> None:
         """Drop the local copy; the store's stays."""
-        (self.scratch / f"{file.sha256}.parquet").unlink(missing_ok=True)
+        self._local(file).unlink(missing_ok=True)
 
     def raw_records(self, file: StagedFile) -> dict[Partition, list[Record]]:
         """Read raw records back, by partition, in offset order."""
@@ -125,6 +129,9 @@ class Staging:
                 )
             )
         return found
+
+    def _local(self, file: StagedFile) -> Path:
+        return self.scratch / f"{file.sha256}.parquet"
 
     def _put(self, kind: str, frame: pl.DataFrame, at: FileName, content: str | None = None) -> StagedFile:
         file, sha256 = self._written(frame)

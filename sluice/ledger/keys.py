@@ -113,6 +113,10 @@ class Keys:
             place = _padded(at)
         return f"{self.files(kind)}{place}-{sha256[:32]}.parquet"
 
+    def ids(self, staged: str, form: str) -> str:
+        """Name the ids of a staged file's rows, in a form that holds whatever else they hang on: a format's number."""
+        return f"{self.files('ids')}{staged.removeprefix(self.staged).removesuffix('.parquet')}.{form}.parquet"
+
     def entry_of_file(self, key: str) -> EntryName | None:
         """Read back which entry or slot a file is for; None of one that is named by its first range."""
         _, _, *folders, name = key.split("/")

@@ -10,15 +10,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from benchmarks import digests
 from benchmarks.bad import spoilt
 from benchmarks.checking import problem_of, taken_once
 from benchmarks.events import Events, columns, path
 from benchmarks.instructions import compared
+from benchmarks.jobs.match import match
+from benchmarks.jobs.order import Order
 from benchmarks.measuring import JobError, Taken, most_resident, run
 from benchmarks.paste import BEGIN, END, pasted
 from benchmarks.rounds import Line, Trial, interleaved
 from benchmarks.tables import Table
 from benchmarks.targets import a_window_more, at_least, at_most_as_long, peak, prefect_share
+from sluice.stores.directory import DirectoryStore
 
 NOW_MS = 1_800_000_000_000
 
@@ -201,3 +205,16 @@ def test_what_a_further_window_at_once_costs_and_brings_is_told() -> None:
     words = "- 4 windows at once: 2.0 times the rows a second of 1, and 100 MB more for each further window."
     assert a_window_more(one, four) == (words,)
     assert a_window_more(one, line("4")) == ()
+
+
+# ── matching
+
+
+@pytest.mark.parametrize("way", ["sluice", "streaming join", "buckets", "search"])
+def test_each_way_to_match_finds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(digests, "WINDOW", 200)
+    scale = digests.Scale(predictions=4_000, actuals=800)
+    digests.write_ids(DirectoryStore(tmp_path / "store"), scale)
+    extra = {"way": way, "store": str(tmp_path / "store"), "predictions": "4000", "actuals": "800"}
+    order = Order(servers="", topic="", ends=(4_000,), output="", pipeline="", extra=extra)
+    assert match(order) == {"joined": scale.joined} == {"joined": 760}

@@ -22,6 +22,8 @@ from sluice.audit import mark
 from sluice.audit.findings import Check, Finding
 from sluice.audit.report import AuditReport
 from sluice.errors import SluiceError, every_error
+from sluice.ground_truth.id_files import OF_ACTUALS, OF_PREDICTIONS
+from sluice.ground_truth.ids import ACTUALS, PREDICTIONS
 from sluice.ledger import checkpoints, deliveries, entries, imports
 from sluice.ledger.codec import decode
 from sluice.ledger.keys import Keys
@@ -429,6 +431,11 @@ def test_the_ledger_page_names_every_column_of_the_raw_files() -> None:
     assert set(RAW_SCHEMA.names()) <= set(re.findall(r"`(\w+)`", section("docs/ledger.md", "files")))
 
 
+def test_the_ledger_page_names_every_column_of_ids() -> None:
+    assert {*PREDICTIONS, *ACTUALS} <= set(re.findall(r"`(\w+)`", section("docs/ledger.md", "ids")))
+    assert {f"`{OF_PREDICTIONS}`", f"`{OF_ACTUALS}`"} <= set(re.findall(r"`[^`]+`", section("docs/ledger.md", "ids")))
+
+
 def test_the_ledger_page_has_the_keys_as_the_code_makes_them() -> None:
     keys = Keys("<pipeline>")
     told = first_cells(section("docs/ledger.md", "keys"))
@@ -438,6 +445,7 @@ def test_the_ledger_page_has_the_keys_as_the_code_makes_them() -> None:
         *(keys.doubt(1, 2), keys.generation(1), keys.job(1), keys.file("staged", 1, "a" * 64)),
         keys.file("staged", SlotName(1, 2), "a" * 64),
         *(keys.file(kind, OffsetRange(Partition("<topic>", 0), 7, 9), "a" * 64) for kind in KINDS),
+        keys.ids(keys.file("staged", OffsetRange(Partition("<topic>", 0), 7, 9), "a" * 64), OF_PREDICTIONS),
     }
     patterns = [re.sub(r"<[^>]+>", "[^/]+", re.escape(name)) for name in told - {"probe/conditional-write"}]
     for key in made:

@@ -1,0 +1,1 @@
+"""Ground truth: which delivered predictions have their truth, which wait for it, and which actuals match nothing."""
