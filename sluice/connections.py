@@ -55,6 +55,11 @@ class Destination(Protocol):
         """Send one part of a local staged file, once."""
 
 
+def no_predictions() -> Source:
+    """Where no actuals wait for their predictions."""
+    raise LookupError("this run waits for no predictions")
+
+
 def no_import_side() -> ImportSide:
     """Where nothing goes by the import path."""
     raise LookupError("this run has no import side")
@@ -68,6 +73,7 @@ class Connections:
         hash_key: of the fields that the pipeline hashes.
         pace: waits until so many rows may go to Arize.
         import_side: opens it, where an entry goes that way.
+        predictions: opens Kafka as the predictions of actuals are read, where these wait for them.
     """
 
     store: Store
@@ -78,6 +84,7 @@ class Connections:
     hash_key: str = field(default="", repr=False)
     pace: Pace = unpaced
     import_side: Callable[[], ImportSide] = no_import_side
+    predictions: Callable[[], Source] = no_predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,9 +110,10 @@ class Balance:
     """What became of each offset of a range; every offset is in exactly one class.
 
     Attributes:
-        staged: rows in the staged file.
+        staged: rows that go out.
         tombstones: records with a null value.
         rejected: records that could not be decoded, mapped or validated.
+        repeated: actuals that say what an earlier one of the same id said, and are not sent again.
         filtered: records that the pipeline file leaves out.
         invisible: offsets that no reader is ever handed: transaction markers, aborted records, compacted ones.
         expired: offsets that Kafka dropped before they were read.
@@ -121,6 +122,7 @@ class Balance:
     staged: int = 0
     tombstones: int = 0
     rejected: int = 0
+    repeated: int = 0
     filtered: int = 0
     invisible: int = 0
     expired: int = 0

@@ -55,6 +55,8 @@ def opened_run(
     pipeline = loaded.pipeline
     kafka, arize = pipeline.source.kafka.connection, pipeline.arize.connection
     settings.require(kafka=kafka, store=True, arize=arize, hash_key=bool(pipeline.hash))
+    if loaded.waits_for is not None:
+        settings.require(kafka=loaded.waits_for.source.kafka.connection)
     _check_import(pipeline, settings)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
@@ -68,6 +70,7 @@ def opened_run(
             scratch=scratch,
             hash_key=settings.hash_key().get_secret_value() if pipeline.hash else "",
             import_side=lambda: stack.enter_context(_import_side(pipeline, settings)),
+            predictions=lambda: stack.enter_context(_predictions(loaded, settings)),
         )
         yield Run(loaded, connections, run_id, options)
 
@@ -207,6 +210,15 @@ def _kafka(pipeline: Pipeline, properties: KafkaProperties) -> Iterator[KafkaWin
             yield windows
         finally:
             windows.stop.set()
+
+
+@contextmanager
+def _predictions(loaded: LoadedPipeline, settings: Settings) -> Iterator[KafkaWindows]:
+    """Open Kafka as the predictions are read for which actuals wait."""
+    if loaded.waits_for is None:
+        raise LookupError(f"{loaded.pipeline.name} waits for no predictions")
+    with _kafka(loaded.waits_for, settings.kafka(loaded.waits_for.source.kafka.connection)) as windows:
+        yield windows
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class Outbound:
         name = PartName.of(number, entry, part)
         if entry.destination.path == "object_store":
             return self._place(name, entry, entry.staged)
-        return self._send(name, entry, entry.staged)
+        return self._send(name, entry)
 
     def settle(self, numbers: Sequence[EntryName], *, patience: bool) -> Settled:
         """Ask Arize what became of the placed files of some entries.
@@ -98,12 +98,12 @@ class Outbound:
         return self.settling.settle(parts, self._pipeline.limits.settle_seconds if patience else 0.0)
 
     def _place(self, name: PartName, entry: entries.Sealed, staged: entries.StagedFile) -> Receipt:
-        receipt = self.placing.place(name, entry, lambda: self._staging.local_copy(staged))
+        receipt = self.placing.place(name, entry, lambda: self._staging.outgoing(entry))
         self._staging.discard(staged)  # nobody needs it any more, and a run may have many in their places
         return receipt
 
-    def _send(self, name: PartName, entry: entries.Sealed, staged: entries.StagedFile) -> Receipt:
-        wanted, file = entry.parts[name.part], self._staging.local_copy(staged)
+    def _send(self, name: PartName, entry: entries.Sealed) -> Receipt:
+        wanted, file = entry.parts[name.part], self._staging.outgoing(entry)
 
         def send(left_s: float, space: str | None) -> Answer:
             return self._connections.destination.send(file, entry.destination.in_space(space), wanted, left_s)

@@ -106,6 +106,7 @@ def _refile(run: Run, name: PartName, known: Sequence[Delivery], origin: entries
         ranges=origin.ranges,
         staged=origin.staged,
         parts=origin.parts,
+        unsent=origin.unsent,
         destination=again.sealing.file_destination(entry_id, origin),
         pipeline_sha256=origin.pipeline_sha256,
     )

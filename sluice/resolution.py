@@ -195,6 +195,7 @@ def _ended(
         ranges=origin.ranges,
         staged=origin.staged if delivers else None,
         parts=origin.parts if delivers else (),
+        unsent=origin.unsent if delivers else None,
         destination=again.sealing.file_destination(entry_id, origin) if is_file else origin.destination,
         pipeline_sha256=origin.pipeline_sha256,
     )

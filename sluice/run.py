@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from sluice.aim import aimed_at
 from sluice.clock import timestamp
@@ -26,11 +27,12 @@ from sluice.planning import Plan
 from sluice.receipts import Receipt
 from sluice.records import ReadRange
 from sluice.report import Committed, RunReport, WindowReport
-from sluice.sealing import Sealing
+from sluice.sealing import Prepared, Sealing
 from sluice.staging import Staging
 from sluice.steps import step
 from sluice.store import Store, probe
 from sluice.unfinished import reports_of, settle, settle_slots
+from sluice.waiting import Predictions
 
 
 class Run:
@@ -50,6 +52,7 @@ class Run:
         self._loaded = loaded
         self._connections = connections
         self._options = options or RunOptions()
+        self._waits_for = self._predictions(loaded)
         self._taken = 0
         self._may_write = False
         self._aimed: dict[tuple[str | None, str | None], Run] = {}
@@ -173,11 +176,24 @@ class Run:
         return self._planned_from(standing, (*untold, *unfinished))
 
     def _planned_from(self, standing: Standing, unfinished: tuple[WindowReport, ...]) -> Planned:
-        plan = self.outlook.plan(standing, self._options.until, self._windows_left)
+        plan = self.outlook.plan(standing, self._until(), self._windows_left)
         if self.ledger.exists and self.ledger.state.holding_up:  # nothing is taken; how far it falls behind is told
             plan, problem = replace(plan, windows=()), held_error(self.ledger.state)
             return Planned(plan=plan, unfinished=unfinished, problem=problem)
         return Planned(plan=plan, unfinished=unfinished, problem=None)
+
+    def _predictions(self, loaded: LoadedPipeline) -> Predictions | None:
+        if loaded.waits_for is None:
+            return None
+        return Predictions(pipeline=loaded.waits_for, source=self._connections.predictions, store=self.store)
+
+    def _until(self) -> datetime | None:
+        """Only what came before this moment is taken: what a person asks for, and what predictions are delivered of."""
+        if self._waits_for is None:
+            return self._options.until
+        until = datetime.fromtimestamp(self._waits_for.delivered_until_s(self.epoch_s()) or 0, UTC)
+        step("run.waits", of=self._waits_for.pipeline.name, until=until.isoformat(timespec="seconds"))
+        return min(until, self._options.until or until)
 
     @property
     def _windows_left(self) -> int | None:
@@ -196,9 +212,12 @@ class Run:
 
     def _stage(self, window: Ranges) -> Staged:
         read = self.read(window, self._epochs(window))
-        entry = entries.Window(**self.sealing.entry_from(read))
+        prepared = self.sealing.prepare(read)
+        entry = entries.Window(**self.sealing.fields(prepared))
         step("window.staged", ranges=entry.shown, balance=entry.balance.arithmetic())
-        number = self._seal(entry)
+        number = self._seal(entry, prepared)
+        if prepared.repeats is not None:  # decided anew, it may be, where others were sealed first
+            entry = self.ledger.window(number)
         step("window.sealed", entry=number, ranges=entry.shown, held=bool(entry.held))
         left = remainder(window, [item.range for item in read])
         # Imported here: pyarrow's reader costs a fifth of a second, and a plan needs none of it.
@@ -207,10 +226,11 @@ class Run:
         unknown = unknown_fields(self.pipeline, read)
         return Staged(number=number, entry=entry, left=left, held=self._held(number), unknown=unknown)
 
-    def _seal(self, entry: entries.Window) -> int:
+    def _seal(self, entry: entries.Window, prepared: Prepared) -> int:
         self._taken += 1  # before it is known: a write that fails may have been made
         try:
-            return self.ledger.seal(entry)
+            again = (lambda: entries.Window(**self.sealing.fields(prepared))) if prepared.repeats else None
+            return self.ledger.seal(entry, again)
         except LedgerMoved:
             self._taken -= 1
             raise

@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
 
 from sluice.clock import epoch_s_of, timestamp
 from sluice.connections import Connections
 from sluice.errors import NothingToResolve, WrongSettings
 from sluice.ledger import Ledger, entries
 from sluice.ledger.names import SlotName
-from sluice.offsets import CountedRange, OffsetRange
+from sluice.ledger.went import Sent
+from sluice.offsets import CountedRange, OffsetRange, Partition
 from sluice.pipeline import LoadedPipeline, Pipeline
-from sluice.records import ReadRange, Record
+from sluice.records import ReadRange, Record, Rejected
 from sluice.redaction import Redaction
+from sluice.repeats import Decided, Repeats
 from sluice.staging import Staging
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from sluice.windows import MappedWindow
 
 _REASONS = 3  # the commonest ones are named
 _WITHOUT_A_KEY = "Take the staged files, or hash a field in today's pipeline file, too: then SLUICE_HASH_KEY is read"
+_CORRECTS = "an earlier actual of this id says otherwise, and policies.corrections is reject"
 # Where the file of an entry will be: of its id, its first range, and the file with its sha256.
 Address: TypeAlias = Callable[[str, OffsetRange, Path, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A window that is read, mapped and staged, and not sealed yet.
+
+    Attributes:
+        at: what its files are called after.
+        repeats: of actuals, which of them were said before; None: all go out.
+    """
+
+    read: Sequence[ReadRange]
+    mapped: MappedWindow
+    staged: entries.StagedFile | None
+    at: OffsetRange | SlotName
+    written_at: str
+    repeats: Repeats | None
+    entry_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def decided(self) -> Decided | None:
+        if self.repeats is None or self.staged is None:
+            return None
+        return self.repeats.decide(self.staged, is_slot=isinstance(self.at, SlotName))
 
 
 class Sealing:
@@ -55,31 +82,63 @@ class Sealing:
         self._staging = staging
         self._run_id = run_id
         self._redaction = Redaction.of(loaded.pipeline, connections.hash_key)
+        self._repeats = self._what_was_said() if loaded.pipeline.kind == "actuals" else None
 
-    def entry_from(self, read: Sequence[ReadRange], slot: SlotName | None = None) -> dict[str, Any]:
-        """Map what was read, stage its rows, and return the fields of the entry that seals it.
+    def _what_was_said(self) -> Repeats:
+        return Repeats(
+            self._pipeline,
+            store=self._connections.store,
+            ledger=self._ledger,
+            staging=self._staging,
+            to=Sent.to(self._connections.destination.resolve(self._pipeline)),
+            clock=self._connections.clock,
+        )
+
+    def prepare(self, read: Sequence[ReadRange], slot: SlotName | None = None, *, again: bool = False) -> Prepared:
+        """Map what was read, and stage its rows.
 
         Args:
             slot: of a claim, that it seals: its files are called after that, for the same offsets may be in other
                 entries, whose files are older, or are let go of.
+            again: what was sent is to be sent again, whatever it says.
         """
         # One reading of the clock: a replay from Kafka judges the age of events by what the entry says of it.
-        written_at, redaction = timestamp(self._connections.clock.epoch_s()), self._redaction
+        written_at = timestamp(self._connections.clock.epoch_s())
         mapped = self.map_as(self._pipeline, read, now_s=epoch_s_of(written_at))
-        first = mapped.counted[0].range
-        at = slot or first
-        held = self._why_held(mapped)
-        staged, entry_id = self._staging.stage(mapped.frame, at), uuid.uuid4().hex
+        at = slot or mapped.counted[0].range
+        staged = self._staging.stage(mapped.frame, at)
+        repeats = self._repeats if not again and staged is not None else None
+        return Prepared(read=read, mapped=mapped, staged=staged, at=at, written_at=written_at, repeats=repeats)
+
+    def entry_from(
+        self, read: Sequence[ReadRange], slot: SlotName | None = None, *, again: bool = False
+    ) -> dict[str, Any]:
+        """Map what was read, stage its rows, and return the fields of the entry that seals it; see `prepare`."""
+        return self.fields(self.prepare(read, slot, again=again))
+
+    def fields(self, prepared: Prepared) -> dict[str, Any]:
+        """Return the fields of the entry that seals it, by what is sealed before it now."""
+        mapped, staged, entry_id, redaction = prepared.mapped, prepared.staged, prepared.entry_id, self._redaction
+        decided, first, at = prepared.decided(), mapped.counted[0].range, prepared.at
+        counted, rejected = mapped.counted, mapped.rejected
+        if decided is not None:
+            counted, rejected = judged(prepared.read, mapped, decided)
+        sent = mapped.frame if decided is None else mapped.frame.filter(pl.Series(~decided.unsent))
+        held = self._why_held(mapped) or self._why_corrected(decided)
+        parts = parts_of(sent, self._pipeline)
         return {
             "id": entry_id,
-            "written_at": written_at,
+            "written_at": prepared.written_at,
             "run": self._run_id,
-            "ranges": tuple(self._ledger_range(item) for item in mapped.counted),
+            "ranges": tuple(self._ledger_range(item) for item in counted),
             "staged": staged,
-            "rejected": self._staging.stage_rejected(redaction.rejected(mapped.rejected), at),
-            "raw": self._staging.stage_raw(self._every_record(read), at) if held and redaction.keeps_raw else None,
-            "parts": parts_of(mapped.frame, self._pipeline),
-            "destination": self.destination(entry_id, first, None if held else staged),
+            "rejected": self._staging.stage_rejected(redaction.rejected(rejected), at),
+            "raw": self._staging.stage_raw(self._every_record(prepared.read), at)
+            if held and redaction.keeps_raw
+            else None,
+            "parts": parts,
+            "unsent": decided.mask if decided is not None else None,
+            "destination": self.destination(entry_id, first, None if held or not parts else staged),
             "pipeline_sha256": self._loaded.sha256,
             "held": held,
         }
@@ -140,8 +199,44 @@ class Sealing:
         why = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
         return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share * 100:g}%: {why}"
 
+    def _why_corrected(self, decided: Decided | None) -> str | None:
+        count = int(decided.corrected.sum()) if decided is not None else 0
+        if not count or self._pipeline.policies.corrections != "hold":
+            return None
+        return f"{count:,} actuals say otherwise than earlier ones of their ids, and policies.corrections is hold"
+
     def _ledger_range(self, counted: CountedRange) -> entries.LedgerRange:
         return entries.LedgerRange.of(counted, self._ledger.state.topics[counted.range.partition.topic])
+
+
+def judged(
+    read: Sequence[ReadRange], mapped: MappedWindow, decided: Decided
+) -> tuple[tuple[CountedRange, ...], tuple[Rejected, ...]]:
+    """Return ranges and rejected records of a window of actuals with what is not sent of it in their classes."""
+    dropped = decided.unsent & decided.corrected
+    repeated, corrected = decided.counted(decided.repeated & decided.unsent), decided.counted(dropped)
+    counted = tuple(_recounted(item, repeated, corrected) for item in mapped.counted)
+    wanted = decided.offsets(dropped)
+    records = (item.records.record(at) for item in read for at in _at(item, wanted)) if wanted else ()
+    found = [*mapped.rejected, *(Rejected(record=record, reason=_CORRECTS) for record in records)]
+    return counted, tuple(sorted(found, key=lambda item: (item.record.partition, item.record.offset)))
+
+
+def _at(read: ReadRange, wanted: Collection[tuple[Partition, int]]) -> Iterator[int]:
+    """Yield where in what was read of a range some offsets are."""
+    partition = read.range.partition
+    return (at for at, offset in enumerate(read.records.offsets()) if (partition, offset) in wanted)
+
+
+def _recounted(item: CountedRange, repeated: Counter[Partition], corrected: Counter[Partition]) -> CountedRange:
+    again, others = repeated[item.range.partition], corrected[item.range.partition]
+    balance = item.balance
+    return replace(
+        item,
+        balance=replace(
+            balance, staged=balance.staged - again - others, repeated=again, rejected=balance.rejected + others
+        ),
+    )
 
 
 def parts_of(frame: pl.DataFrame, pipeline: Pipeline) -> tuple[entries.Part, ...]:

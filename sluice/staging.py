@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from sluice.errors import StagedFileDamaged, StoreUnavailable
-from sluice.ledger.entries import StagedFile
+from sluice.ledger import masks
+from sluice.ledger.entries import Sealed, StagedFile
 from sluice.ledger.keys import FileName, Keys
 from sluice.offsets import Partition
 from sluice.records import Record, Rejected
@@ -90,6 +91,26 @@ class Staging:
             part.rename(local)
         return local
 
+    def outgoing(self, entry: Sealed) -> Path:
+        """Return a local file with the rows of an entry that go out: those that are not masked.
+
+        Raises:
+            StagedFileDamaged: the staged file is gone, or differs from its entry.
+        """
+        if entry.staged is None:
+            raise LookupError("this entry has no staged file")
+        whole = self.local_copy(entry.staged)
+        if entry.unsent is None:
+            return whole
+        name = hashlib.sha256(f"{entry.staged.sha256} {entry.unsent}".encode()).hexdigest()
+        sent = self.scratch / f"{name}.parquet"
+        if not sent.exists():
+            unfinished = self.scratch / uuid.uuid4().hex
+            mask = pl.Series(~masks.decode(entry.unsent, entry.staged.rows))
+            _write(pl.read_parquet(whole).filter(mask), unfinished)
+            unfinished.rename(sent)
+        return sent
+
     def has_copy(self, file: StagedFile) -> bool:
         """Whether there is a local copy."""
         return self._local(file).exists()
@@ -142,7 +163,7 @@ class Staging:
     def _written(self, frame: pl.DataFrame) -> tuple[Path, str]:
         """Write a local file and return it with its sha256, after which it is called."""
         unfinished = self.scratch / uuid.uuid4().hex
-        frame.write_parquet(unfinished, compression="zstd", compression_level=1)
+        _write(frame, unfinished)
         sha256 = sha256_of(unfinished)
         return unfinished.rename(self.scratch / f"{sha256}.parquet"), sha256
 
@@ -156,6 +177,10 @@ class Staging:
         raise StagedFileDamaged(
             f"{staged.key} is not in the store as it was written", "Look at the store; then run again"
         )
+
+
+def _write(frame: pl.DataFrame, file: Path) -> None:
+    frame.write_parquet(file, compression="zstd", compression_level=1)
 
 
 def _gone(file: StagedFile) -> StagedFileDamaged:

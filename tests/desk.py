@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request as BackfillRequest
 from sluice.backfill.story import backfill
 from sluice.backfill.work import Backfill
-from sluice.connections import RunOptions
+from sluice.connections import RunOptions, Source, no_predictions
 from sluice.ingest import ingest
 from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.entries import Derived, Entry, Sealed
@@ -43,6 +44,7 @@ class Desk:
         self.arize = MemoryArize()
         self.imports = MemoryImports(self.world)
         self.asks = True
+        self.predictions: Callable[[], Source] = no_predictions
         self._scratch = scratch
         self._count = 0
 
@@ -50,7 +52,8 @@ class Desk:
         self._count += 1
         name = f"run {self._count}"
         opened = parts.parts(self.world, self.store, self.kafka, self.arize, self._scratch / name)
-        opened = replace(opened, import_side=lambda: self.imports.side(asks=self.asks))
+        side = partial(self.imports.side, asks=self.asks)
+        opened = replace(opened, import_side=side, predictions=self.predictions)
         return Run(file or pipeline_file(), opened, name, options)
 
     def person(self, file: LoadedPipeline | None = None) -> Run:

@@ -133,6 +133,7 @@ class MemoryKafka:
         epoch: the leader epoch of every record that is read now.
         keeps_s: how long topics keep their records; None: for good.
         asked: with which epochs the reads were asked for.
+        stamp_ms: the timestamp of what is produced now.
     """
 
     def __init__(self, topics: Mapping[str, int]) -> None:
@@ -146,10 +147,13 @@ class MemoryKafka:
         self.epoch: int | None = None
         self.keeps_s: float | None = None
         self.asked: list[Mapping[Partition, int]] = []
+        self.stamp_ms = 0
+        self.stamps: dict[Partition, list[int]] = {partition: [] for partition in self.logs}
         self.on_commit: Callable[[Sequence[GroupOffset]], None] = lambda _: None
 
     def produce(self, partition: Partition, *values: bytes | None) -> None:
         self.logs[partition].extend(values)
+        self.stamps[partition].extend([self.stamp_ms] * len(values))
 
     def end(self, partition: Partition) -> int:
         return len(self.logs[partition])
@@ -172,7 +176,10 @@ class MemoryKafka:
         return {topic: self.ids[topic] for topic in topics}
 
     def offsets_at(self, partitions: Sequence[Partition], timestamp_ms: int) -> dict[Partition, int]:
-        return {item: self.end(item) for item in partitions}
+        return {
+            item: next((at for at, stamp in enumerate(self.stamps[item]) if stamp >= timestamp_ms), self.end(item))
+            for item in partitions
+        }
 
     def retention_s(self, topics: Sequence[str]) -> dict[str, float]:
         return dict.fromkeys(topics, self.keeps_s) if self.keeps_s is not None else {}
@@ -201,12 +208,14 @@ class MemoryKafka:
         at, _ = wanted.split(min(wanted.stop, wanted.start + most))
         gone = max(0, min(at.stop, self.earliest[at.partition]) - at.start)
         values = enumerate(self.logs[at.partition][at.start + gone : at.stop], at.start + gone)
-        records = [record(at.partition, offset, value) for offset, value in values if value != MARKER]
+        stamps = self.stamps[at.partition]
+        stamped = ((offset, value, stamps[offset] if offset < len(stamps) else 0) for offset, value in values)
+        records = [record(at.partition, offset, value, stamp) for offset, value, stamp in stamped if value != MARKER]
         return ReadRange(range=at, records=RecordList(records), expired=gone, leader_epoch=self.epoch)
 
 
-def record(partition: Partition, offset: int, value: bytes | None) -> Record:
-    return Record(partition=partition, offset=offset, timestamp_ms=0, key=b"key", value=value, headers=())
+def record(partition: Partition, offset: int, value: bytes | None, timestamp_ms: int = 0) -> Record:
+    return Record(partition=partition, offset=offset, timestamp_ms=timestamp_ms, key=b"key", value=value, headers=())
 
 
 Arrival = tuple[str, str | None, str]
@@ -247,8 +256,8 @@ class MemoryArize:
     space: str = "space"
 
     def resolve(self, pipeline: Pipeline) -> entries.Destination:
-        path = pipeline.arize.path
-        return destination(pipeline.arize.model).in_space(self.space).model_copy(update={"path": path})
+        own = {"path": pipeline.arize.path, "type": pipeline.arize.type}
+        return destination(pipeline.arize.model).in_space(self.space).model_copy(update=own)
 
     def get_ready(self, sends: int) -> None: ...
 
@@ -256,7 +265,8 @@ class MemoryArize:
         self.on_send(to.space, timeout_s)
         pause("send")
         said = self.script.popleft() if self.script else ACCEPTS
-        rows = pl.read_parquet(file).filter(pl.col("version") == part.version)
+        rows = pl.read_parquet(file)
+        rows = rows if part.version is None else rows.filter(pl.col("version") == part.version)
         assert rows.height == part.rows
         if said.arrives:
             places = rows.select("topic", "partition", "offset").rows()
@@ -349,7 +359,12 @@ def pipeline_file(
 
 def destination(model: str = "delay") -> entries.Destination:
     return entries.Destination(
-        path="sdk", connection="default", space="space", model=model, type="regression", environment="production"
+        path="sdk",
+        connection="default",
+        space="space",
+        model=model,
+        type="binary_classification",
+        environment="production",
     )
 
 

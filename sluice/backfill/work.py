@@ -35,6 +35,7 @@ class Backfill:
         self, run: Run, request: Request, *, reason: str, newest_first: bool = False, pace: Pace = unpaced
     ) -> None:
         self._run = run
+        self._request = request
         self._planning = Planning(run, request, reason=reason, newest_first=newest_first)
         self._pace = pace
 
@@ -80,7 +81,8 @@ class Backfill:
             return None
         with collecting_seldom:
             read = self._run.read(ranges, {})
-            slot = entries.Slot(**self._run.sealing.entry_from(read, name), claim=name.claim, slot=name.slot)
+            made = self._run.sealing.entry_from(read, name, again=bool(self._request.again))
+            slot = entries.Slot(**made, claim=name.claim, slot=name.slot)
         decided = ledger.decide(slot)
         if isinstance(decided, entries.VoidSlot) or decided.id != slot.id:
             step("slot.decided_by_another", entry=str(name), ranges=ranges_of(ranges))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,19 +14,22 @@ from sluice.errors import SluiceError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(text: bytes, name: str, model: type[Model], wrong: type[SluiceError]) -> tuple[Model, Document]:
+def parse(
+    text: bytes, name: str, model: type[Model], wrong: type[SluiceError], context: Any = None
+) -> tuple[Model, Document]:
     """Read the text of a file.
 
     Args:
         name: what the problems are told of: the file's name.
         wrong: the error where the text is wrong, with every problem, one a line: `<name>:<line>: <key>: <words>`.
+        context: what the model's validators need beside the text.
     """
     document = _document(text, name, wrong)
     problems = [*document.problems, *left_to_do(document, model)]
     told = {problem.place for problem in problems}
     found: Model | None = None
     try:
-        found = model.model_validate(document.data)
+        found = model.model_validate(document.data, context=context)
     except ValidationError as error:
         problems += [problem for problem in problems_of(error, document, model) if problem.place not in told]
     if found is None or problems:

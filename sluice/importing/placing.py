@@ -19,6 +19,7 @@ from sluice.ledger.deliveries import Delivery, End, Intent, Outcome, PartName, e
 from sluice.offsets import OffsetRange
 from sluice.receipts import Receipt
 from sluice.steps import step
+from sluice.store import sha256_of
 
 
 class Placing:
@@ -122,14 +123,15 @@ class Placing:
                 f"Entry {name.entry} goes to {address}, and the import bucket is {bucket.address('')} here",
                 "Name that bucket again until the entry is delivered",
             )
-        bucket.store.put_file_once(key, file, staged.sha256)
+        sha256 = staged.sha256 if entry.unsent is None else sha256_of(file)
+        bucket.store.put_file_once(key, file, sha256)
         step("part.put", **name.fields(0))
-        if not bucket.store.has_file(key, file, staged.sha256):
+        if not bucket.store.has_file(key, file, sha256):
             raise StagedFileDamaged(
                 f"{address} is not the file of entry {name.entry}", "Nobody else may write there; look at the bucket"
             )
         self._work.deliveries.intend(name, 0, self._intent(name, address))
-        step("part.placed", **name.fields(0), rows=staged.rows)
+        step("part.placed", **name.fields(0), rows=entry.rows_sent)
 
     def _intent(self, name: PartName, address: str) -> Intent:
         work = self._work

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from sluice.ledger.masks import MaskText
 from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import Balance, CountedRange, OffsetRange, Partition
 
@@ -163,6 +164,8 @@ class _Delivered(_Entry):
         staged: the rows that go out; None where there are none.
         rejected: the records that were rejected, raw.
         raw: every record of a held window, raw, so that it can be taken again after retention.
+        unsent: of actuals, the staged rows that are not sent, a bit a row (see `masks`): they say what an earlier one
+            of their id said, or correct it and the pipeline file rejects that. None: all are sent.
         held: why the entry waits for a person; None where it does not.
     """
 
@@ -171,6 +174,7 @@ class _Delivered(_Entry):
     rejected: StagedFile | None = None
     raw: StagedFile | None = None
     parts: tuple[Part, ...] = ()
+    unsent: MaskText | None = None
     destination: Destination
     pipeline_sha256: str
     held: str | None = None
@@ -178,6 +182,11 @@ class _Delivered(_Entry):
     @property
     def balance(self) -> Balance:
         return sum((item.counted.balance for item in self.ranges), Balance())
+
+    @property
+    def rows_sent(self) -> int:
+        """Of the staged file, those that go out, or went."""
+        return sum(part.rows for part in self.parts)
 
     @property
     def shown(self) -> str:

@@ -113,6 +113,13 @@ class Ledger:
             return None
         return decode_slot(key, data) if isinstance(name, SlotName) else decode(key, data)
 
+    def window(self, number: int) -> Window:
+        """Return a window, also one that has nothing to deliver."""
+        entry = self.state.open[number].entry if number in self.state.open else self.entry(number)
+        if not isinstance(entry, Window):
+            raise LedgerDamaged(f"Entry {number} of {self.state.pipeline} is a {entry.kind}, and was to be a window")
+        return entry
+
     def claim_of(self, entry: Sealed) -> tuple[int, Claim] | None:
         """Return the claim whose window's rows an entry takes out, however often a person had them made anew."""
         while isinstance(entry, Derived):
@@ -157,18 +164,25 @@ class Ledger:
             f"Another run went on in the ledger of {self.state.pipeline} (entry {self.state.next_number - 1})"
         )
 
-    def seal(self, window: Window) -> int:
+    def seal(self, window: Window, again: Callable[[], Window] | None = None) -> int:
         """Decide a window: from here on its boundaries are fixed. Return its number.
 
         Where the same window is there already, sealed by another run, that one's number is returned.
+
+        Args:
+            again: makes it anew where others were sealed since it was made, on which it hangs; None: it hangs on none.
 
         Raises:
             LedgerMoved: its ranges do not start where the ledger stands any more: plan again.
             WindowHeld: another run sealed a window that is held, and nothing goes behind one.
         """
         behind = self.state.next_number
+
+        def window_at(number: int) -> Window:
+            return window if again is None or number == behind else again()
+
         try:
-            return self.append(window, lambda state: self._may_seal(state, window))
+            return self.append_numbered(window_at, lambda state: self._may_seal(state, window))
         except LedgerMoved:
             for number in range(behind, self.state.next_number):
                 there = self.entry(number)
@@ -272,10 +286,11 @@ def ways_out(number: EntryName) -> str:
 
 def _is_same(one: Window, other: Window) -> bool:
     """Whether one says of the same offsets what the other says, and that it goes out, or does not, alike."""
-    alike = (one.staged, one.parts, one.destination.anywhere, one.held) == (
-        *(other.staged, other.parts, other.destination.anywhere, other.held),
-    )
-    return alike and _essence(one.ranges) == _essence(other.ranges)
+    alike = (one.staged, one.destination.anywhere, one.held) == (other.staged, other.destination.anywhere, other.held)
+    if one.unsent == other.unsent is None:
+        return alike and (one.parts, _essence(one.ranges)) == (other.parts, _essence(other.ranges))
+    # What of the rows is not sent hangs on what was sealed before it.
+    return alike and [item.range for item in _essence(one.ranges)] == [item.range for item in _essence(other.ranges)]
 
 
 def _essence(ranges: tuple[LedgerRange, ...]) -> list[LedgerRange]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sluice.documents.file import parse
 from sluice.errors import WrongPipelineFile
 from sluice.nearest import nearest
-from sluice.pipeline.model import Pipeline
+from sluice.pipeline.model import Arize, Pipeline
+from sluice.pipeline.predictions import AIM, FindAim
 
 SUFFIX: Final = ".yaml"
 
@@ -22,23 +24,44 @@ class LoadedPipeline:
     Attributes:
         text: the file's bytes, as the store keeps them.
         sha256: of these bytes, in hex.
+        predictions: of actuals, the pipeline of their predictions, if the file names it.
     """
 
     pipeline: Pipeline
     text: bytes
     sha256: str
     path: Path
+    predictions: LoadedPipeline | None = None
+
+    @property
+    def waits_for(self) -> Pipeline | None:
+        """Of actuals, the pipeline that has to be delivered before them; None: none."""
+        waits = self.predictions is not None and self.pipeline.policies.wait_for is not None
+        return self.predictions.pipeline if self.predictions is not None and waits else None
 
 
 def load_pipeline(path: Path) -> LoadedPipeline:
-    """Read a pipeline file.
+    """Read a pipeline file, and of actuals that of their predictions, which is beside it.
 
     Raises:
         WrongPipelineFile: it cannot be read, or is wrong, with every problem; or it is called otherwise than its
             pipeline, which would let a copied file write into the ledger of the first.
     """
+    found: list[LoadedPipeline] = []
+
+    def find(name: str) -> Mapping[str, Any]:
+        if name == path.stem:
+            raise ValueError("names the file itself; allowed: the pipeline of the predictions")
+        found.append(_predictions(name, path.parent))
+        return aim_of(found[-1].pipeline.arize)
+
+    loaded = _loaded(path, find)
+    return replace(loaded, predictions=found[0]) if found else loaded
+
+
+def _loaded(path: Path, find: FindAim) -> LoadedPipeline:
     text = _read(path)
-    pipeline, document = parse(text, str(path), Pipeline, WrongPipelineFile)
+    pipeline, document = parse(text, str(path), Pipeline, WrongPipelineFile, find)
     if pipeline.name != path.stem:
         line = document.line(("name",))
         raise WrongPipelineFile(
@@ -48,16 +71,22 @@ def load_pipeline(path: Path) -> LoadedPipeline:
     return LoadedPipeline(pipeline=pipeline, text=text, sha256=hashlib.sha256(text).hexdigest(), path=path)
 
 
-def parse_pipeline(text: bytes, name: str) -> Pipeline:
+def parse_pipeline(text: bytes, name: str, aim: Mapping[str, Any] | None = None) -> Pipeline:
     """Read the text of a pipeline file.
 
     Args:
         name: what the problems are told of: the file's name.
+        aim: of actuals, what of `arize` is that of their predictions.
 
     Raises:
         WrongPipelineFile: the text is wrong, with every problem, one a line: `<name>:<line>: <key>: <words>`.
     """
-    return parse(text, name, Pipeline, WrongPipelineFile)[0]
+    return parse(text, name, Pipeline, WrongPipelineFile, lambda _: aim or {})[0]
+
+
+def aim_of(arize: Arize) -> dict[str, Any]:
+    """What of a destination the actuals of a model have from its predictions."""
+    return {word: getattr(arize, word) for word in AIM}
 
 
 def pipeline_names(directory: Path) -> list[str]:
@@ -79,6 +108,26 @@ def find_pipeline(name_or_path: str, directory: Path) -> Path:
     if not path.is_file():
         raise _no_such(path)
     return path
+
+
+def _predictions(name: str, directory: Path) -> LoadedPipeline:
+    """Load the pipeline that actuals name.
+
+    Raises:
+        ValueError: it is none of predictions, or cannot be loaded.
+    """
+    try:
+        loaded = _loaded(find_pipeline(name, directory), _of_actuals)
+    except WrongPipelineFile as error:
+        words = "; ".join(error.what.splitlines())
+        raise ValueError(f"{words}. {error.next_step}" if error.next_step else words) from None
+    if loaded.pipeline.kind != "predictions":
+        raise ValueError(f"{name} is a pipeline of actuals; allowed: one of predictions")
+    return loaded
+
+
+def _of_actuals(_: str) -> Mapping[str, Any]:
+    raise ValueError("this is a pipeline of actuals, and another one takes it for one of predictions")
 
 
 def _read(path: Path) -> bytes:

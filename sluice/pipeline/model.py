@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from sluice.documents.strict import TOPIC, Name, Strict, Text
@@ -20,6 +20,7 @@ from sluice.pipeline.columns import (
 )
 from sluice.pipeline.map import Map
 from sluice.pipeline.notation import TextPlace
+from sluice.pipeline.predictions import aimed_as_predictions
 from sluice.pipeline.rules import broken_rules
 from sluice.pipeline.values import (
     PARTITIONS_SCHEMA,
@@ -148,6 +149,30 @@ class Policies(Strict):
     max_rejected: MaxRejected = Field(
         default_factory=MaxRejected, description="Past this share of rejected records, a window is held."
     )
+    wait_for: Name | None = Field(
+        default=None,
+        description="Of actuals, the pipeline of their predictions: a run takes only what came before the moment up to "
+        "which all predictions are delivered. Left out: it waits for nobody.",
+    )
+    corrections: Literal["send", "hold", "reject"] = Field(
+        default="send",
+        description="An actual that says otherwise than an earlier one of the same id: send it, hold its window for a "
+        "person's word, or reject it. One that says the same is sent once.",
+    )
+    join_window_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=14,
+        description="How long after a prediction Arize joins an actual to it, in days; so far back repeated actuals "
+        "and predictions are looked for.",
+    )
+
+
+class Coverage(Strict):
+    """How many predictions should have their ground truth, and when."""
+
+    at_least: Share = Field(description="A smaller share of predictions with ground truth is told: 90% or 0.9.")
+    after_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        default=1, description="Days after a day of predictions from which on that day counts."
+    )
 
 
 class KeptRejected(Strict):
@@ -179,6 +204,11 @@ class Pipeline(Strict):
     )
     kind: Literal["predictions", "actuals"] = Field(description="What the events are: predictions, or what came true.")
     source: Source = Field(description="Where events come from.")
+    predictions: Name | None = Field(
+        default=None,
+        description="Of actuals, the pipeline of their predictions, in the same directory: model, type, environment "
+        "and connection are its own.",
+    )
     decode: Decode = Field(default_factory=Decode, description="How the bytes of a record are read.")
     when: When | None = Field(
         default=None,
@@ -203,7 +233,15 @@ class Pipeline(Strict):
         default_factory=Policies, description="What is done when something is not as it should be."
     )
 
+    coverage: Coverage | None = Field(
+        default=None, description="Of actuals: the share of predictions with ground truth below which it is told."
+    )
     keep: Keep = Field(default_factory=Keep, description="How long files are kept in the store.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _aimed_as_its_predictions(cls, given: Any, info: ValidationInfo) -> Any:
+        return aimed_as_predictions(given, info.context) if isinstance(given, dict) else given
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ Place = tuple[str, ...]
 
 def broken_rules(pipeline: Pipeline) -> list[tuple[Place, str]]:
     """Return the key and the words of each rule that the pipeline breaks."""
-    rules = (_kind_and_map, _regression, _names, _partitions, _when, _redacted, _mapped_and_redacted)
+    rules = (_kind_and_map, _ground_truth, _regression, _names, _partitions, _when, _redacted, _mapped_and_redacted)
     return [problem for rule in rules for problem in rule(pipeline)]
 
 
@@ -32,6 +32,23 @@ def _kind_and_map(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
         yield ("map", "prediction"), "not for actuals: Arize would count a second prediction; allowed: actual"
     if pipeline.map.version is not None:
         yield ("map", "version"), "not for actuals: Arize joins them by prediction_id, whatever the version"
+
+
+def _ground_truth(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    own = sorted({"wait_for", "corrections", "join_window_days"} & pipeline.policies.model_fields_set)
+    if pipeline.kind == "predictions":
+        if pipeline.predictions is not None:
+            yield ("predictions",), "not for predictions: it names the predictions of actuals"
+        if pipeline.coverage is not None:
+            yield ("coverage",), "not for predictions: the pipeline of their actuals tells of it"
+        for word in own:
+            yield ("policies", word), "not for predictions: it is a policy of actuals"
+        return
+    if pipeline.policies.wait_for not in (None, pipeline.predictions):
+        allowed = pipeline.predictions or "none, unless `predictions` names their pipeline"
+        yield ("policies", "wait_for"), f"allowed: {allowed}"
+    if pipeline.coverage is not None and pipeline.predictions is None:
+        yield ("coverage",), "nobody knows of which predictions; name their pipeline: `predictions`"
 
 
 def _regression(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:

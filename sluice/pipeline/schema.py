@@ -11,6 +11,7 @@ from pydantic_core import core_schema
 
 from sluice.pipeline.model import Pipeline
 from sluice.pipeline.notation import NOT_NULL
+from sluice.pipeline.predictions import AIM
 from sluice.pipeline.values import UNDERSCORED
 
 
@@ -23,7 +24,12 @@ RULES: Final = [
         "if": {"properties": {"kind": {"const": "predictions"}}},
         "then": _map_needs("prediction", "version"),
         "else": _map_needs("actual"),
-    }
+    },
+    {
+        "if": {"required": ["predictions"], "properties": {"predictions": NOT_NULL}},
+        "then": {"properties": {"arize": {"properties": dict.fromkeys(AIM, False)}}},
+        "else": {"required": ["arize"], "properties": {"arize": {"required": ["model", "type"]}}},
+    },
 ]
 
 
@@ -37,6 +43,8 @@ class _ForEditors(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """Return the schema: what it refuses, the loader refuses; rules between keys are the loader's alone."""
     schema = Pipeline.model_json_schema(by_alias=True, schema_generator=_ForEditors)
+    schema["required"].remove("arize")  # the file of the predictions may say all of it
+    schema["$defs"]["Arize"]["required"] = []
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "allOf": RULES}
 
 

@@ -37,7 +37,7 @@ class Origin:
 
     @property
     def rows(self) -> int:
-        return self.entry.staged.rows if self.entry.staged else 0
+        return self.entry.rows_sent
 
 
 def origin_of(run: Run, name: EntryName) -> Origin:

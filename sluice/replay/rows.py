@@ -8,6 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from sluice.errors import NothingToReplay, ReplayDiffers
+from sluice.ledger import masks
 from sluice.ledger.entries import LedgerRange, StagedFile
 from sluice.offsets import Balance
 from sluice.replay.differences import Differences, differences
@@ -82,7 +83,8 @@ def rows_of(run: Run, origin: Origin, request: Request) -> Rows:
     if source_of(run, origin, request) == "staged":
         staged = _staged(origin)
         run.staging.local_copy(staged)
-        file = staged if request.version is None else _versioned(run, _frame(run, staged), request.version)
+        is_whole = request.version is None and origin.entry.unsent is None
+        file = staged if is_whole else _versioned(run, _sent(origin, _frame(run, staged)), request.version)
         return Rows(file=file, ranges=origin.entry.ranges, source="staged", content=staged.content or "")
     made = read_again(run, origin)
     content = content_hash(made.frame)
@@ -94,7 +96,7 @@ def rows_of(run: Run, origin: Origin, request: Request) -> Rows:
         )
     if not made.frame.height:
         raise NothingToReplay(f"Kafka gives no row for entry {origin.name} any more", "Take the staged file")
-    file = _versioned(run, made.frame, request.version)
+    file = _versioned(run, made.frame if unlike else _sent(origin, made.frame), request.version)
     ranges = made.ranges if unlike else origin.entry.ranges
     return Rows(file=file, ranges=ranges, source="kafka", content=content, unlike=unlike)
 
@@ -119,6 +121,12 @@ def _unlike(run: Run, origin: Origin, made: ReadAgain) -> Unlike:
 
 def _versioned(run: Run, frame: pl.DataFrame, version: str | None) -> StagedFile:
     return run.staging.keep(frame if version is None else frame.with_columns(version=pl.lit(version)))
+
+
+def _sent(origin: Origin, staged: pl.DataFrame) -> pl.DataFrame:
+    """Of the rows that were staged, those that were sent."""
+    unsent = origin.entry.unsent
+    return staged if unsent is None else staged.filter(pl.Series(~masks.decode(unsent, staged.height)))
 
 
 def _frame(run: Run, staged: StagedFile) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from tests.end_to_end.events import CANARY, Written
 
 Where = tuple[str, int]
 Name = int | tuple[int, int]
-CLASSES = ("staged", "tombstones", "rejected", "filtered", "invisible", "expired")
+CLASSES = ("staged", "tombstones", "rejected", "repeated", "filtered", "invisible", "expired")
 ENDS_A_HELD_ENTRY = ("deliver", "redo", "drop")
 
 # What a person's word comes to, whether it is written down beside it or not; without a word it was a send.

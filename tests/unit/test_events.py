@@ -138,6 +138,7 @@ def test_an_event_of_a_window_counts_and_names_and_is_of_its_pipeline(desk: Told
         "staged": 2,
         "tombstones": 1,
         "rejected": 1,
+        "repeated": 0,
         "filtered": 0,
         "invisible": 0,
         "expired": 0,

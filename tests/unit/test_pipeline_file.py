@@ -482,7 +482,7 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(start: int, length: 
         ("# nothing\n", "a.yaml:1: the file is empty"),
         (
             "- a\n",
-            "a.yaml:1: allowed: name, kind, source, decode, when, drop, hash, map, arize, rejected, limits, policies",
+            "a.yaml:1: allowed: name, kind, source, predictions, decode, when, drop, hash, map, arize, rejected, li",
         ),
         ("null", "a.yaml:1: nothing is given; allowed: name, kind, source, "),
         ("name: a\nkind: [\n", "a.yaml:3: not YAML: while parsing a flow node, "),

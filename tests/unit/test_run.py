@@ -202,17 +202,17 @@ def test_nothing_is_read_before_what_was_sealed_is_at_its_end(desk: Desk) -> Non
     assert (len(desk.kafka.asked), len(desk.entries)) == (1, 2)
 
 
-def test_a_window_whose_seal_may_have_been_written_is_counted_too(desk: Desk) -> None:
+def test_a_window_whose_seal_may_have_been_written_is_counted_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.kafka.produce(A0, *[b"good 1"] * 8)
     run = desk.open(options=RunOptions(max_windows=1))
     (planned,) = run.plan().plan.windows
     seal = run.ledger.seal
 
-    def cut_off(window: Window) -> int:
+    def cut_off(window: Window, _: object = None) -> int:
         seal(window)
         raise StoreUnavailable("written, or not")
 
-    run.ledger.seal = cut_off  # type: ignore[method-assign]
+    monkeypatch.setattr(run.ledger, "seal", cut_off)
     with pytest.raises(StoreUnavailable):
         run.stage(planned)
     assert run.plan().plan.windows == ()
