@@ -1,14 +1,17 @@
 # `make` alone lists what there is. PYTHON=python3.12 names an interpreter; ARGS=… is handed to pytest, the demo or the benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up screenshots test check races fuzz images smoke bench instructions lock clean
+.PHONY: help install demo demo-all up screenshots test check races fuzz images smoke bench instructions lock clean
 
 PY := .venv/bin/python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: install ## one pass of everything on this machine: Kafka, S3, Prefect, an Arize stand-in, real events
 	@$(PY) -m deployments.local.demo $(ARGS)
+
+demo-all: install ## the same with all 336,776 departures, a backfill and a replay: some minutes
+	@$(PY) -m deployments.local.demo --all $(ARGS)
 
 up: install ## the same, left running, to be looked at and played with
 	@$(PY) -m deployments.local.up $(ARGS)

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.ingest import final_state
+from flows.running import final_state
 from sluice.audit.report import AuditReport
 from sluice.audit.story import audit as look
 from sluice.audit.work import Audit

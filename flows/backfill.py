@@ -18,7 +18,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.backfill_opening import Terms, opened_backfill
-from flows.ingest import final_state
+from flows.running import final_state
 from sluice.backfill.estimate import described
 from sluice.backfill.report import BackfillReport
 from sluice.backfill.request import Request

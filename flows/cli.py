@@ -122,6 +122,16 @@ def audit(options: argparse.Namespace) -> Printed:
     return found["exit_code"], found, audit_text(found)
 
 
+def coverage(options: argparse.Namespace) -> Printed:
+    """Say how many predictions have their ground truth by now, how many wait, and which actuals match none."""
+    from flows.cli_coverage import coverage_text
+    from sluice.coverage import coverage_of
+
+    with opened(options) as work:
+        found = {"state": "done", **coverage_of(work, options.days).as_dict()}
+    return 0, found, coverage_text(found)
+
+
 def sweep(options: argparse.Namespace) -> Printed:
     """Let go of files that nobody needs, and of old ones of settled entries, as `keep` in the pipeline file says."""
     from sluice.sweep import let_go
@@ -208,6 +218,7 @@ COMMANDS = {
         resolve,
         import_job,
         realign,
+        coverage,
         audit,
         sweep,
         automations,

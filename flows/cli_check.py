@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.cli_opening import loaded, settings
-from sluice.errors import WrongUse
+from sluice.errors import WrongPipelineFile, WrongUse
 
 if TYPE_CHECKING:
     from sluice.pipeline import LoadedPipeline
@@ -34,7 +34,7 @@ def _connect(file: LoadedPipeline) -> dict[str, Any]:
 
     from sluice.trials import try_all
 
-    trials = list(try_all(file.pipeline, settings()))
+    trials = list(try_all(file, settings()))
     failed = any(trial.ok is False for trial in trials)
     return {"state": "failed" if failed else "done", "trials": [asdict(trial) for trial in trials]}
 
@@ -52,7 +52,7 @@ def _deployments(prefect_yaml: Path) -> dict[str, Any]:
         "deployed": sorted(deployed & set(names)),
         "missing": missing,
         "unknown": unknown,
-        "lines": "".join(_ENTRY.format(name=name) for name in missing),
+        "lines": "".join(_entry(name) for name in missing),
     }
 
 
@@ -79,13 +79,26 @@ def _deployed(prefect_yaml: Path) -> tuple[set[str], set[str]]:
 
 _AUDIT = "flows.audit.audit"
 _ENTRY = """\
-  - <<: *ingest
+  - <<: *{flow}
     name: {name}
-    tags: [sluice, ingest, {name}]
+    tags: [sluice, {flow}, {name}]
     parameters: {{pipeline: {name}}}
     schedules:
-      - {{slug: every-quarter-hour, cron: "*/15 * * * *", timezone: UTC}}
+      - {{slug: {slug}, cron: "{cron}", timezone: UTC}}
 """
+
+
+def _entry(name: str) -> str:
+    """The entry of a pipeline, by the flow of its kind; of a file that is wrong, that of most."""
+    from sluice.checking import pipeline_called
+
+    try:
+        is_of_actuals = pipeline_called(name, settings()).pipeline.kind == "actuals"
+    except WrongPipelineFile:
+        is_of_actuals = False
+    if is_of_actuals:
+        return _ENTRY.format(flow="ground_truth", name=name, slug="hourly", cron="20 * * * *")
+    return _ENTRY.format(flow="ingest", name=name, slug="every-quarter-hour", cron="*/15 * * * *")
 
 
 def _short(path: Path) -> str:

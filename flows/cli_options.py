@@ -112,6 +112,11 @@ def _audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", action="store_true", help="let go of needless files, unless an error was found")
 
 
+def _coverage(parser: argparse.ArgumentParser) -> None:
+    days = "how far back to look: as far as Arize joins (policies.join_window_days) if left out, and never less"
+    parser.add_argument("--days", type=_days, help=days)
+
+
 def _dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only list what would go")
 
@@ -191,6 +196,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _days(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days: 1 or more")
+    return int(text)
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_RECORDS:
         raise argparse.ArgumentTypeError(f"{text} is no number of records: 1 to {MOST_RECORDS:,}")
@@ -221,6 +232,7 @@ _OPTIONS = {
     "rejected": [_entry],
     "resolve": [_entry, _verdict],
     "realign": [_side],
+    "coverage": [_coverage],
     "audit": [_audit],
     "sweep": [_dry_run],
     "automations": [_automations],

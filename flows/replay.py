@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.ingest import final_state
+from flows.running import final_state
 from sluice.checking import pipeline_called
 from sluice.clock import timestamp
 from sluice.errors import SluiceError, WrongUse

@@ -35,6 +35,7 @@ SluiceError
 │   ├── ReplayDiffers            what Kafka has now gives other rows than the entry has
 │   ├── LedgerDamaged            a ledger object cannot be read, or the chain is broken
 │   ├── LedgerOfAnotherVersion   written by a newer Sluice
+│   ├── IdsDiffer                actuals and predictions have ids that can never be equal
 │   ├── AuditFailed              an audit found something lost, doubled or damaged
 │   ├── DestinationRefused       Arize refused the credentials or the space
 │   ├── DeliveryRefused          Arize refused the rows
@@ -234,6 +235,10 @@ class LedgerDamaged(Terminal):
 
 class LedgerOfAnotherVersion(Terminal):
     """A ledger object was written in a format that this version does not know."""
+
+
+class IdsDiffer(Terminal):
+    """Actuals and predictions whose ids can never be equal: no truth would find its prediction."""
 
 
 class AuditFailed(Terminal):

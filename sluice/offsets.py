@@ -140,9 +140,14 @@ class Balance:
         return sum(self.as_dict().values())
 
     @property
+    def records(self) -> int:
+        """Offsets of which a reader was handed a record."""
+        return self.total - self.invisible - self.expired
+
+    @property
     def rejected_share(self) -> float:
         """Of the records that were to become rows, the share that was rejected; 0 where there were none."""
-        records = self.staged + self.rejected
+        records = self.staged + self.repeated + self.rejected
         return self.rejected / records if records else 0.0
 
     def as_dict(self) -> dict[str, int]:

@@ -262,7 +262,9 @@ class RunReport:
 
 
 def range_as_dict(item: LedgerRange) -> dict[str, Any]:
-    return {"topic": item.topic, "partition": item.partition, "start": item.start, "stop": item.stop, **item.balance}
+    """Where a range is, and its balance, each class of it: an entry of an older Sluice may have fewer."""
+    balance = item.counted.balance.as_dict()
+    return {"topic": item.topic, "partition": item.partition, "start": item.start, "stop": item.stop, **balance}
 
 
 def summary(name: str, ranges: Sequence[OffsetRange], rows: int, state: State) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sluice.aim import aimed_at
 from sluice.clock import timestamp
@@ -22,7 +23,7 @@ from sluice.mirror import Mirror
 from sluice.offsets import Partition, remainder
 from sluice.outbound import Outbound
 from sluice.outlook import Outlook, Standing
-from sluice.pipeline import LoadedPipeline
+from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.planning import Plan
 from sluice.receipts import Receipt
 from sluice.records import ReadRange
@@ -76,6 +77,16 @@ class Run:
     @property
     def source(self) -> Source:
         return self._connections.source
+
+    @property
+    def scratch(self) -> Path:
+        """Where local copies of staged files are, as long as the run is open."""
+        return self._connections.scratch
+
+    @property
+    def predictions(self) -> Pipeline | None:
+        """Of actuals, the pipeline of their predictions, if the file names it."""
+        return self._loaded.predictions.pipeline if self._loaded.predictions is not None else None
 
     @property
     def file_sha256(self) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sluice.windows import MappedWindow
 
 _REASONS = 3  # the commonest ones are named
+_PLACES = 5  # of corrections: so many offsets are named
 _WITHOUT_A_KEY = "Take the staged files, or hash a field in today's pipeline file, too: then SLUICE_HASH_KEY is read"
 _CORRECTS = "an earlier actual of this id says otherwise, and policies.corrections is reject"
 # Where the file of an entry will be: of its id, its first range, and the file with its sha256.
@@ -200,10 +201,13 @@ class Sealing:
         return f"{len(mapped.rejected):,} of {records:,} records were rejected, more than {rule.share * 100:g}%: {why}"
 
     def _why_corrected(self, decided: Decided | None) -> str | None:
-        count = int(decided.corrected.sum()) if decided is not None else 0
-        if not count or self._pipeline.policies.corrections != "hold":
+        if decided is None or not decided.corrected.any() or self._pipeline.policies.corrections != "hold":
             return None
-        return f"{count:,} actuals say otherwise than earlier ones of their ids, and policies.corrections is hold"
+        offsets = sorted(decided.offsets(decided.corrected))
+        places = ", ".join(f"{partition} {offset}" for partition, offset in offsets[:_PLACES])
+        more = f" and {len(offsets) - _PLACES:,} more" if len(offsets) > _PLACES else ""
+        why = "actuals say otherwise than earlier ones of their ids, and policies.corrections is hold"
+        return f"{why}: {places}{more}"
 
     def _ledger_range(self, counted: CountedRange) -> entries.LedgerRange:
         return entries.LedgerRange.of(counted, self._ledger.state.topics[counted.range.partition.topic])

@@ -6,6 +6,7 @@ import hashlib
 import struct
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -81,15 +82,22 @@ class Staging:
         """
         local = self._local(file)
         if not local.exists():
-            part = self.scratch / uuid.uuid4().hex
-            if not self._store.fetch(file.key, part):
-                raise _gone(file)
-            if sha256_of(part) != file.sha256:
-                raise StagedFileDamaged(
-                    f"{file.key} differs from its entry in the ledger", "Bring back its first version"
-                )
-            part.rename(local)
+            self._fetched(file).rename(local)
         return local
+
+    def frame(self, file: StagedFile) -> pl.DataFrame:
+        """Read the rows of a staged file. A local copy that is there stays, and one that is not is not made.
+
+        Raises:
+            StagedFileDamaged: it is gone, or differs from its entry.
+        """
+        with suppress(FileNotFoundError):  # a copy is discarded when its entry is delivered: at any moment
+            return pl.read_parquet(self._local(file))
+        mine = self._fetched(file)
+        try:
+            return pl.read_parquet(mine)
+        finally:
+            mine.unlink()
 
     def outgoing(self, entry: Sealed) -> Path:
         """Return a local file with the rows of an entry that go out: those that are not masked.
@@ -102,18 +110,14 @@ class Staging:
         whole = self.local_copy(entry.staged)
         if entry.unsent is None:
             return whole
-        name = hashlib.sha256(f"{entry.staged.sha256} {entry.unsent}".encode()).hexdigest()
-        sent = self.scratch / f"{name}.parquet"
+        which = hashlib.sha256(entry.unsent.encode()).hexdigest()
+        sent = self.scratch / f"{entry.staged.sha256}-{which}.parquet"
         if not sent.exists():
             unfinished = self.scratch / uuid.uuid4().hex
             mask = pl.Series(~masks.decode(entry.unsent, entry.staged.rows))
             _write(pl.read_parquet(whole).filter(mask), unfinished)
             unfinished.rename(sent)
         return sent
-
-    def has_copy(self, file: StagedFile) -> bool:
-        """Whether there is a local copy."""
-        return self._local(file).exists()
 
     def is_there(self, file: StagedFile) -> bool:
         """Whether the store has it; not whether it is as its entry says."""
@@ -129,8 +133,9 @@ class Staging:
             raise _gone(file)
 
     def discard(self, file: StagedFile) -> None:
-        """Drop the local copy; the store's stays."""
-        self._local(file).unlink(missing_ok=True)
+        """Drop the local copy, and those of its rows that go out; the store's stays."""
+        for copy in self.scratch.glob(f"{file.sha256}*.parquet"):
+            copy.unlink(missing_ok=True)
 
     def raw_records(self, file: StagedFile) -> dict[Partition, list[Record]]:
         """Read raw records back, by partition, in offset order."""
@@ -153,6 +158,15 @@ class Staging:
 
     def _local(self, file: StagedFile) -> Path:
         return self.scratch / f"{file.sha256}.parquet"
+
+    def _fetched(self, file: StagedFile) -> Path:
+        """Download it to a name that nobody else has."""
+        fetched = self.scratch / uuid.uuid4().hex
+        if not self._store.fetch(file.key, fetched):
+            raise _gone(file)
+        if sha256_of(fetched) != file.sha256:
+            raise StagedFileDamaged(f"{file.key} differs from its entry in the ledger", "Bring back its first version")
+        return fetched
 
     def _put(self, kind: str, frame: pl.DataFrame, at: FileName, content: str | None = None) -> StagedFile:
         file, sha256 = self._written(frame)

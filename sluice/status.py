@@ -11,7 +11,7 @@ from sluice.importing.failures import failure_of
 from sluice.ledger.claims import OpenClaim
 from sluice.ledger.deliveries import Delivery, PartName
 from sluice.ledger.entries import Sealed
-from sluice.ledger.log import ways_out
+from sluice.ledger.log import next_step_of
 from sluice.ledger.names import EntryName, SlotName, shown
 from sluice.offsets import Partition
 from sluice.outlook import Standing
@@ -156,7 +156,7 @@ def _next(
 ) -> tuple[WaitsFor, str]:
     """Say for whom an entry waits, and what comes next."""
     if entry.held:
-        return _PERSON, f"sluice rejected FILE --entry {name}; then {ways_out(name)}"
+        return _PERSON, next_step_of(name, entry)
     for part, known in enumerate(parts):
         if waits_for_a_word(known, on_ambiguous):
             return _PERSON, f"look in Arize; then {words_on(name, part)}"

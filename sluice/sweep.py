@@ -1,6 +1,7 @@
 """Sweep: let go of staged files that no entry names and none can name any more, and of old ones of settled entries.
 
-By age goes only what is settled, and only where the pipeline file says how long to keep it.
+By age goes only what is settled, and only where the pipeline file says how long to keep it. The ids of a staged file's
+rows go with it where nobody can name it, and by an age of their own where somebody does: they are there to outlive it.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from sluice.ledger import Ledger, LedgerState
 from sluice.ledger.codec import decode_slot
 from sluice.ledger.entries import Claim, Sealed, Slot
 from sluice.ledger.keys import Keys
-from sluice.ledger.names import SlotName
+from sluice.ledger.names import EntryName, SlotName
 from sluice.offsets import OffsetRange, Partition
 from sluice.run import Run
 from sluice.steps import step
 from sluice.store import Store
 
 KINDS = ("staged", "rejected", "held")
-KEEP_ALL: Mapping[str, float | None] = dict.fromkeys(KINDS)
+IDS = "ids"
+KEEP_ALL: Mapping[str, float | None] = dict.fromkeys((*KINDS, IDS))
 
 
 def let_go(run: Run, *, is_trial: bool) -> list[str]:
     """Delete what a pipeline need not keep, and return its keys; nothing is deleted in a trial."""
     keep = run.pipeline.keep
-    lifetimes = {"staged": keep.staged, "rejected": keep.rejected, "held": keep.rejected}
+    lifetimes = {"staged": keep.staged, "rejected": keep.rejected, "held": keep.rejected, IDS: keep.ids}
     if is_trial:
         return list(sweepable(run.store, run.ledger, lifetimes, run.settle_what_is_delivered))
     return sweep(run.store, run.ledger, lifetimes, run.settle_what_is_delivered)
@@ -49,6 +51,8 @@ def sweepable(
 ) -> Iterator[str]:
     """Yield the keys of the staged files that no entry names and none can any more, and of those that are too old.
 
+    Of ids it is the staged file of their rows that is named, or not, whether it is there or not.
+
     Args:
         lifetimes: by kind of file, after how many seconds a settled entry's may go, by the store's clock; None: never.
         settle: finds out which of the ledger's open entries are settled.
@@ -61,8 +65,10 @@ def sweepable(
     kind must keep its files here first.
 
     The order is law: files are listed before the ledger is read, and what may come is looked at before what has come.
+    Ids are files in this, too: a run makes those of what it staged before the entry is there that names it. One that
+    dies between two deletions leaves either without the other, and each goes by the same names the next time.
     """
-    files = [key for kind in KINDS for key in store.keys(ledger.keys.files(kind))]
+    files = [key for kind in (*KINDS, IDS) for key in store.keys(ledger.keys.files(kind))]
     ledger.load()
     ledger.refresh_slots()
     settle()
@@ -71,11 +77,16 @@ def sweepable(
     named = _named(store, ledger)
     waiting = set(_files_of((*(item.entry for item in state.open.values()), *ledger.waiting_slots())))
     for key in files:
-        if key in named:
-            if key not in waiting and _is_older(store, key, lifetimes[key.partition("/")[0]]):
+        kind = key.partition("/")[0]
+        file = ledger.keys.staged_of(key) if kind == IDS else key
+        if file not in named:
+            if _can_be_named_no_more(state, ledger.keys, file, kept):
                 yield key
-        elif _can_be_named_no_more(state, ledger.keys, key, kept):
-            yield key
+        elif file not in waiting and _is_older(store, key, lifetimes[kind]):
+            # Ids are looked back for from the day of delivery, which may be long behind the day they were made.
+            sent = _deliveries(store, ledger.keys, named[file]) if kind == IDS else ()
+            if all(_is_older(store, item, lifetimes[kind]) for item in sent):
+                yield key
 
 
 def _may_be_named(ledger: Ledger) -> list[OffsetRange]:
@@ -84,10 +95,19 @@ def _may_be_named(ledger: Ledger) -> list[OffsetRange]:
     return [item.range for entry in held for item in entry.ranges]
 
 
-def _named(store: Store, ledger: Ledger) -> set[str]:
-    """Return every key that an entry or a slot names."""
-    numbers = range(ledger.state.next_number)
-    return set(_files_of(item for number in numbers for item in _sealed(store, ledger, number)))
+def _named(store: Store, ledger: Ledger) -> dict[str, list[EntryName]]:
+    """Return every key that an entry or a slot names, with those that do."""
+    named: dict[str, list[EntryName]] = {}
+    for number in range(ledger.state.next_number):
+        for name, item in _sealed(store, ledger, number):
+            for key in _files_of([item]):
+                named.setdefault(key, []).append(name)
+    return named
+
+
+def _deliveries(store: Store, keys: Keys, names: Iterable[EntryName]) -> Iterator[str]:
+    """Yield the keys of all that is known of the deliveries of some entries and slots."""
+    return (key for name in names for key in store.keys(keys.deliveries_of(name)))
 
 
 def _files_of(sealed: Iterable[Sealed]) -> Iterator[str]:
@@ -111,12 +131,12 @@ def _is_older(store: Store, key: str, lifetime_s: float | None) -> bool:
     return stored is not None and lifetime_s is not None and store.now_s() - stored.modified_s > lifetime_s
 
 
-def _sealed(store: Store, ledger: Ledger, number: int) -> Sequence[Sealed]:
+def _sealed(store: Store, ledger: Ledger, number: int) -> Sequence[tuple[EntryName, Sealed]]:
     entry = ledger.entry(number)
     if isinstance(entry, Claim):
         found = (decode_slot(key, store.read(key) or b"") for key in store.keys(ledger.keys.slots_of(number)))
-        return [item for item in found if isinstance(item, Slot)]
-    return [entry] if isinstance(entry, Sealed) else []
+        return [(SlotName(number, item.slot), item) for item in found if isinstance(item, Slot)]
+    return [(number, entry)] if isinstance(entry, Sealed) else []
 
 
 def _is_passed(state: LedgerState, start: tuple[Partition, int]) -> bool:

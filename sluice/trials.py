@@ -10,7 +10,8 @@ from sluice.destinations.arize_key import NotTold, look_at_space
 from sluice.destinations.imports.graphql import opened_graphql
 from sluice.destinations.imports.jobs import ImportJobs
 from sluice.errors import GroupInUse, GroupNotAllowed, SluiceError, TopicNotAllowed, WrongSettings
-from sluice.pipeline import Pipeline
+from sluice.id_trials import NothingToCompare, compare_ids
+from sluice.pipeline import LoadedPipeline, Pipeline
 from sluice.settings import DEFAULT, Kind, Settings
 from sluice.sources.kafka import KafkaSource
 from sluice.store import probe
@@ -31,9 +32,9 @@ class Trial:
     says: str
 
 
-def try_all(pipeline: Pipeline, settings: Settings) -> Iterator[Trial]:
+def try_all(loaded: LoadedPipeline, settings: Settings) -> Iterator[Trial]:
     """Try everything that a run of the pipeline needs, each as soon as the one before it is done."""
-    arize = pipeline.arize
+    pipeline, arize = loaded.pipeline, loaded.pipeline.arize
     yield from _try_kafka(pipeline, settings)
     yield _tried(f"store{_origin(settings, 'store')}", lambda: _try_store(settings))
     yield _tried(
@@ -44,6 +45,8 @@ def try_all(pipeline: Pipeline, settings: Settings) -> Iterator[Trial]:
         yield from _try_import(pipeline, settings)
     if pipeline.hash:
         yield _tried(f"hash key{_origin(settings, 'hash_key')}", lambda: _try_hash_key(settings))
+    if loaded.predictions is not None:
+        yield _tried(f"ids of {loaded.predictions.pipeline.name}", lambda: compare_ids(loaded, settings))
 
 
 def _try_kafka(pipeline: Pipeline, settings: Settings) -> Iterator[Trial]:
@@ -130,7 +133,7 @@ def _try_hash_key(settings: Settings) -> str:
 def _tried(what: str, attempt: Callable[[], str]) -> Trial:
     try:
         return Trial(what=what, ok=True, says=attempt())
-    except NotTold as answer:
+    except (NotTold, NothingToCompare) as answer:
         return Trial(what=what, ok=None, says=str(answer))
     except SluiceError as error:
         return Trial(what=what, ok=False, says=str(error))

@@ -18,7 +18,7 @@ from sluice.ledger.names import shown
 from sluice.offset_map import offset_maps
 from sluice.planning import Backlog
 from sluice.receipts import Receipt
-from sluice.report import RunReport, WindowReport, summary
+from sluice.report import RunReport, WindowReport, range_as_dict, summary
 from sluice.run import Run
 from tasks.links import artifact_link
 from tasks.never_failing import never_failing
@@ -96,7 +96,7 @@ def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
     return {
         "entry": shown(window.number),
         "status": window.status,
-        **_range_columns(item),
+        **range_as_dict(item),
         "committed_at": window.committed_at,
         "receipt": ", ".join(map(_receipt_text, window.receipts)),
         **_file_columns(window.entry),
@@ -105,7 +105,7 @@ def _ledger_row(window: WindowReport, item: LedgerRange) -> dict[str, Any]:
 
 def sealed_columns(entry: Sealed, item: LedgerRange) -> dict[str, Any]:
     """What such a row has of the entry alone, as it was sealed: nothing can change it any more."""
-    return {**_range_columns(item), **_file_columns(entry)}
+    return {**range_as_dict(item), **_file_columns(entry)}
 
 
 def slug(run: Run) -> str:
@@ -134,16 +134,6 @@ def _plan_row(backlog: Backlog, stop: int) -> dict[str, Any]:
         "end": at.stop,
         "earliest": backlog.earliest,
         "retention_margin": backlog.retention_margin,
-    }
-
-
-def _range_columns(item: LedgerRange) -> dict[str, Any]:
-    return {
-        "topic": item.topic,
-        "partition": item.partition,
-        "start": item.start,
-        "stop": item.stop,
-        **item.balance,
     }
 
 

@@ -1,18 +1,11 @@
-"""What a backfill leaves in Prefect for people: its plan with the form that runs it, its progress, what failed."""
+"""What a backfill leaves in Prefect for people: its plan with the form that runs it, what failed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment
 
@@ -90,47 +83,6 @@ def tell_way_on(report: BackfillReport, parameters: Mapping[str, Any]) -> None:
     """Log how far a run came that was told to end, and the form that goes on: Prefect's own message has neither."""
     link = form_again(parameters)
     get_run_logger().warning("%s", report.run.message + (f" To go on: {link}" if link else ""))
-
-
-class Progress:
-    """A bar in the run's page: offsets done of those that this run found to do."""
-
-    def __init__(self, run: Run) -> None:
-        self._name = run.pipeline.name
-        self._id: UUID | None = None
-        self._whole = 0
-        self._began_s = 0.0
-
-    def begin(self, offsets: int) -> None:
-        """Show the bar, once; what a later look adds is added."""
-        self._whole += offsets
-        if self._id is None and offsets:
-            self._began_s = time.monotonic()
-            self._create()
-
-    @never_failing
-    def _create(self) -> None:
-        found = create_progress_artifact(0.0, key=f"backfill-progress-{self._name}", description="0 offsets done")
-        self._id = found if isinstance(found, UUID) else None
-
-    @never_failing
-    def update(self, report: BackfillReport) -> None:
-        if self._id is not None:
-            percent, words = progress_of(self._whole, report.left, time.monotonic() - self._began_s)
-            update_progress_artifact(self._id, percent, description=words)
-
-    def so_far(self, left: int) -> str:
-        """How far the backfill has come, in words, when so many offsets are left."""
-        return f"{max(self._whole - left, 0):,} of {self._whole:,} offsets taken"
-
-
-def progress_of(whole: int, left: int, seconds: float) -> tuple[float, str]:
-    """How far a backfill is: in percent, and in words."""
-    done = max(whole - left, 0)
-    rate = done / seconds if seconds > 0 else 0.0
-    words = f"{done:,} of {whole:,} offsets, {rate:,.0f} a second"
-    words += f", about {left / rate:,.0f} s left" if rate and left else ""
-    return (100.0 * done / whole if whole else 100.0), words
 
 
 def form_again(parameters: Mapping[str, Any]) -> str | None:

@@ -19,11 +19,12 @@ from sluice.receipts import Receipt
 from sluice.report import WindowReport
 from sluice.run import Run
 from tasks.artifacts import name_run, publish_map, publish_report, rename_run
-from tasks.backfill_pages import Progress, publish_failed, tell_way_on
+from tasks.backfill_pages import publish_failed, tell_way_on
 from tasks.emitting import tell_of_window
 from tasks.ending import Ending
 from tasks.never_failing import never_failing
 from tasks.open_runs import open_backfill, open_run
+from tasks.progress import Progress
 from tasks.verbs import PLAIN, STAGING
 
 
@@ -84,7 +85,7 @@ class BackfillVerbs:
         self._parameters = parameters
         self._ending = ending
         self._claims: tuple[int, ...] = ()
-        self._progress = Progress(run)
+        self._progress = Progress(f"backfill-progress-{run.pipeline.name}")
         self._pipeline = run.pipeline.name
         self._told: set[EntryName] = set()
 
@@ -121,7 +122,7 @@ class BackfillVerbs:
 
     def progress(self, report: BackfillReport) -> None:
         self._backfill.progress(report)
-        self._progress.update(report)
+        self._progress.update(report.left)
         self._tell_of(report.run.windows[-1:])
         self._ending.look()
 

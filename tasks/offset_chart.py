@@ -1,13 +1,10 @@
 """Draw offset maps for Prefect's pages: a picture, and the same in numbers below it. Pure: a map in, Markdown out.
 
-Of all that a Markdown artifact may hold, its pages draw only two things: Mermaid, whose charts know no offsets, and an
-image, which may be a data URI. Inline SVG, styles and colours are taken out. So the picture is an SVG in a data URI. It
-asks for the page's theme and paints its own background, so that its text can be read whichever answer it gets.
+The picture is an SVG in a data URI: Mermaid's charts know no offsets.
 """
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -15,6 +12,7 @@ from itertools import groupby, repeat
 
 from sluice.offset_map import Kind, OffsetMap
 from sluice.offsets import OffsetRange
+from tasks.svg_pictures import BLUE, CROSSES, DOTS, LINES, SKY, STRIPES, UPRIGHTS, Pattern, image, picture
 
 # In the order in which they are painted: what a person must see comes last, over whatever is there.
 _WORDS: Mapping[Kind, str] = {
@@ -41,25 +39,14 @@ _CELLS = 308
 _CELL = 2
 _LEFT, _WIDTH, _BAR, _STRIP, _ROW, _HEADING, _LEGEND = 44, 672, 14, 5, 36, 28, 78
 
-# Colours that people tell apart who see no red or no green (Okabe and Ito), and a pattern each, for those who see none.
-_STYLE = """<style>
-.card{fill:#fff}.frame{fill:none;stroke:#6b7280}.ingested{fill:#0072b2}.backfilled{fill:#56b4e9}
-text{font:12px system-ui,sans-serif;fill:#1f2937}.small{font-size:10px;fill:#4b5563}.topic{font-weight:600}
-@media(prefers-color-scheme:dark){.card{fill:#18181b}text{fill:#f4f4f5}.small{fill:#c4c4cc}.frame{stroke:#a1a1aa}}
-</style>"""
-_PATTERNS = """<defs>
-<pattern id="unread" width="6" height="7" patternUnits="userSpaceOnUse">\
-<circle cx="3" cy="3.5" r=".9" fill="#8a8f98"/></pattern>
-<pattern id="dropped" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#cc79a7"/>\
-<path d="M0 3h6" stroke="#1f2937"/></pattern>
-<pattern id="gone" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#9ca3af"/>\
-<path d="M0 0l6 6M6 0l-6 6" stroke="#1f2937"/></pattern>
-<pattern id="waiting" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" fill="#f0e442"/>\
-<path d="M1 0v5" stroke="#1f2937"/></pattern>
-<pattern id="missing" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">\
-<rect width="6" height="6" fill="#fff"/><rect width="4" height="6" fill="#d55e00"/></pattern>
-</defs>"""
-_PATTERNED = ("unread", "dropped", "gone", "waiting", "missing")
+_STYLE = f".ingested{{fill:{BLUE}}}.backfilled{{fill:{SKY}}}.topic{{font-weight:600}}"
+_PATTERNS: Mapping[Kind, Pattern] = {
+    "unread": DOTS,
+    "dropped": LINES,
+    "gone": CROSSES,
+    "waiting": UPRIGHTS,
+    "missing": STRIPES,
+}
 
 
 def offset_chart(maps: Sequence[OffsetMap]) -> str:
@@ -69,7 +56,7 @@ def offset_chart(maps: Sequence[OffsetMap]) -> str:
         maps: in the order of partitions.
     """
     drawn = _drawn(maps)
-    parts = [f"![{headline(maps)}. The tables below say it in numbers.]({_data_uri(_picture(drawn))})", _EXPLAINED]
+    parts = [image(_picture(drawn), f"{headline(maps)}. The tables below say it in numbers."), _EXPLAINED]
     if len(drawn) < len(maps):
         parts.append(f"{len(drawn)} of {len(maps)} partitions are drawn: those first in which something needs a look.")
     missing = [item for found in maps for item in found.ranges("missing")]
@@ -138,9 +125,12 @@ def _picture(maps: Sequence[OffsetMap]) -> str:
         for item in partitions:
             rows.append(f'<g transform="translate({_LEFT} {y})">{_row(item)}</g>')
             y += _ROW
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{y}" viewBox="0 0 {_WIDTH} {y}">'
-        f'{_STYLE}{_PATTERNS}<rect class="card" width="{_WIDTH}" height="{y}" rx="6"/>{_legend()}{"".join(rows)}</svg>'
+    return picture(
+        _legend() + "".join(rows),
+        width=_WIDTH,
+        height=y,
+        style=_STYLE,
+        definitions="".join(pattern.named(kind) for kind, pattern in _PATTERNS.items()),
     )
 
 
@@ -196,12 +186,8 @@ def cells(item: OffsetMap) -> tuple[list[Kind | None], list[Kind | None]]:
 
 
 def _paint(kind: Kind) -> str:
-    return f'fill="url(#{kind})"' if kind in _PATTERNED else f'class="{kind}"'
+    return f'fill="url(#{kind})"' if kind in _PATTERNS else f'class="{kind}"'
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
-
-
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

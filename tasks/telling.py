@@ -10,20 +10,28 @@ from sluice.ingest import Planned, Ranges, Staged, Verbs
 from sluice.ledger.names import EntryName, in_order
 from sluice.receipts import Receipt
 from sluice.report import Committed, RunReport, WindowReport
+from tasks.progress import PlannedProgress
 
 
 class Telling:
-    """Wraps the verbs of a run. `tell` is handed each window that is delivered, or held, when this run saw to it."""
+    """Wraps the verbs of a run.
 
-    def __init__(self, verbs: Verbs, tell: Callable[[WindowReport], None]) -> None:
+    Args:
+        tell: is handed each window that is delivered, or held, when this run saw to it.
+        progress: is told what is planned, and of each of these windows.
+    """
+
+    def __init__(self, verbs: Verbs, tell: Callable[[WindowReport], None], progress: PlannedProgress) -> None:
         self._verbs = verbs
         self._tell = tell
+        self._progress = progress
         self._windows: dict[EntryName, WindowReport] = {}
         self._receipts: dict[tuple[EntryName, int], Receipt] = {}  # noted from threads, side by side
         self._told: set[EntryName] = set()
 
     def plan(self) -> Planned:
         planned = self._verbs.plan()
+        self._progress.planned(planned)
         for window in planned.unfinished:
             self._windows[window.number] = window
             self._note(window.receipts)
@@ -63,6 +71,7 @@ class Telling:
             if window.entry.held or window.is_settled:
                 self._told.add(number)
                 self._tell(window)
+                self._progress.ended(window)
 
     def _with_receipts(self, window: WindowReport) -> WindowReport:
         named = ((window.number, part) for part in range(len(window.entry.parts)))

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from benchmarks.jobs.order import Order, run_job
 from benchmarks.jobs.sluice_sdk import require_done, stores
-from flows import ingest
+from flows.ingest import ingest
+from flows.running import last_report
 
 
 def drain(order: Order) -> None:
     os.environ.update(stores(order))
-    ingest.ingest(Path(order.pipeline).stem, return_state=True)
-    report = ingest.last_report()
+    ingest(Path(order.pipeline).stem, return_state=True)
+    report = last_report()
     if report is None:
         raise RuntimeError("the flow run never began")
     require_done(report)

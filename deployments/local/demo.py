@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from deployments.local import published_loop
 from deployments.local.api import PrefectApi
@@ -15,12 +16,28 @@ from deployments.local.options import Teller, options_of
 from deployments.local.processes import unwinding_on_sigterm, wait_until
 from deployments.local.proof import group_of, prove
 from deployments.local.stack import Stack, running_stack
+from deployments.local.truth import coverage_now, prove_truth
 from deployments.local.watch import LedgerWatch
+from sluice.ledger import Ledger
+from sluice.settings import Settings
+from sluice.stores.opening import open_store
 
 PIPELINE = "flights"
 IMPORTED = "flights-imported"
+ARRIVALS = "arrivals"
 _DRILL = "group.committing:1:parent"
+_ONCE_MORE: dict[str, dict[str, Any]] = {
+    "backfill": {
+        "partitions": [f"{TOPIC}[0]"],
+        "again": "a candidate is to see the same departures",
+        "model": "departure-delay-candidate",
+    },
+    "replay": {"entries": ["1"], "model": "departure-delay-successor", "source": "staged"},
+}
 _RUN_S = 120.0
+_RUNS = 3
+_SHOWN = ("offsets-", "map-", "coverage-")
+_NOT_SHOWN = "coverage-days-"
 
 
 def main() -> int:
@@ -32,7 +49,7 @@ def main() -> int:
         with running_stack(options.directory, departures=options.departures, say=say) as stack:
             demo = Demo(stack, say)
             with demo.no_other_runs():
-                return demo.tell()
+                return demo.tell(everything=options.all)
 
 
 class Demo:
@@ -44,21 +61,26 @@ class Demo:
         self._api = PrefectApi(stack.prefect.api_url)
         self._deployment = self._api.deployment(f"ingest/{PIPELINE}")
         self._imported = self._api.deployment(f"ingest/{IMPORTED}")
+        self._arrivals = self._api.deployment(f"ground_truth/{ARRIVALS}")
         os.environ.update(stack.environment())
         self._watch = LedgerWatch(PIPELINE, self._say.row)
 
     @contextmanager
     def no_other_runs(self) -> Iterator[None]:
         """Keep the schedule still and what an earlier call left out of the way: one run at a time is let through."""
-        self._api.schedule(self._deployment["id"], active=False)
-        for deployment in (self._deployment, self._imported):
+        scheduled = (self._deployment, self._arrivals)
+        for deployment in scheduled:
+            self._api.schedule(deployment["id"], active=False)
+        for deployment in (*scheduled, self._imported):
             self._api.clear_runs(deployment["id"])
         try:
             yield
         finally:
-            self._api.schedule(self._deployment["id"], active=True)
+            for deployment in scheduled:
+                self._api.schedule(deployment["id"], active=True)
 
-    def tell(self) -> int:
+    def tell(self, *, everything: bool) -> int:
+        """Tell them, and return the exit code. everything: with those that take longer."""
         begun = self._watch.entries
         if begun:
             self._say(f"The ledger is there already, with {begun} entries: what they hold is not delivered again")
@@ -67,13 +89,17 @@ class Demo:
         with self._stack.prefect.worker(self._stack.environment()):
             self._finishing_run()
             self._importing_run()
+            self._catching_up()
+            again = self._once_more() if everything else True
         self._say("The proof")
         proofs = [prove(self._stack, pipeline) for pipeline in (PIPELINE, IMPORTED)]
         for pipeline, proof in zip((PIPELINE, IMPORTED), proofs, strict=True):
-            self._say.rows([f"{pipeline}:", *(f"  {line}" for line in proof.lines())])
+            self._say.rows([f"{pipeline}:", *_indented(proof.lines())])
+        truth = prove_truth(self._stack, ARRIVALS)
+        self._say.rows([f"{ARRIVALS}, beside what the stand-in's own joiner made of them:", *_indented(truth.lines())])
         self._compare()
         self._where_to_look()
-        return 0 if all(proof.holds for proof in proofs) else 1
+        return 0 if again and truth.holds and all(proof.holds for proof in proofs) else 1
 
     def _killed_run(self) -> None:
         """Let a worker take one window, and kill it and its run between Arize's receipt and the commit."""
@@ -97,8 +123,36 @@ class Demo:
         self._say("The same departures as another model, by the other path: files that an import job of Arize's reads")
         self._run(self._imported["id"], LedgerWatch(IMPORTED, self._say.row))
 
-    def _run(self, deployment_id: str, watch: LedgerWatch) -> None:
-        run_id = self._api.trigger(deployment_id)
+    def _catching_up(self) -> None:
+        self._say("Ground truth: what came true of the departures, reported hours to months later, or never")
+        never = self._stack.arrived.arrivals.get("cancelled", 0)
+        self._say.row(f"{never:,} of {self._stack.arrived.departures:,} flights were cancelled, and never arrive")
+        self._say.row(f"before: {coverage_now(ARRIVALS).verdict}")
+        self._run(self._arrivals["id"], LedgerWatch(ARRIVALS, self._say.row))
+        self._say.row(f"after: {coverage_now(ARRIVALS).verdict}")
+
+    def _once_more(self) -> bool:
+        """Let two other models see what is delivered, and return whether each has it all, and once."""
+        self._say("The past, for two other models: a backfill, read again from Kafka; and a replay of an entry")
+        for flow, parameters in _ONCE_MORE.items():
+            if not self._held(parameters["model"]):
+                given = {"pipeline": PIPELINE, "dry_run": False, "reason": "the demo", **parameters}
+                deployment = self._api.deployment(f"{flow}/{flow}")["id"]
+                self._run(deployment, LedgerWatch(PIPELINE, self._say.row), given)
+        good = self._stack.produced.partitions[0].good
+        first = Ledger(open_store(Settings.from_environment(os.environ).store()), PIPELINE).load().sealed(1).rows_sent
+        wanted = dict(zip(_ONCE_MORE, (good, first), strict=True))
+        for flow, rows in wanted.items():
+            model = _ONCE_MORE[flow]["model"]
+            self._say.row(f"{flow}: {rows:,} rows wanted, {self._held(model):,} held by Arize as {model}")
+        return all(self._held(_ONCE_MORE[flow]["model"]) == rows for flow, rows in wanted.items())
+
+    def _held(self, model: str) -> int:
+        """How many rows of a model Arize holds."""
+        return sum(item["rows"] for item in self._stack.arize.summary()["models"] if item["model"] == model)
+
+    def _run(self, deployment_id: str, watch: LedgerWatch, parameters: dict[str, Any] | None = None) -> None:
+        run_id = self._api.trigger(deployment_id, parameters)
         with watch.following():
             run = self._api.wait_for(run_id, deadline_s=_RUN_S)
         self._say.row(f"{run['state_name']}: {run['name']}")
@@ -129,15 +183,23 @@ class Demo:
     def _where_to_look(self) -> None:
         ui = self._stack.prefect.ui_url
         self._say("Where to look (`make up` leaves it all running)")
-        runs = self._api.runs(sort="EXPECTED_START_TIME_DESC", limit=10)
-        named = {item["id"]: item["name"] for item in runs}
-        for run_id, name in named.items():
-            if name.startswith((f"{PIPELINE} ", f"{IMPORTED} ")):
-                self._say.row(f"run       {ui}/v2/runs/flow-run/{run_id}   {name}")
-        for artifact in self._api.artifacts(sort="CREATED_DESC", limit=6):
+        runs = self._api.runs(sort="EXPECTED_START_TIME_DESC", limit=200)
+        ended = [item for item in runs if item["state_type"] == "COMPLETED"]
+        for run in ended[:_RUNS]:
+            self._say.row(f"run       {ui}/v2/runs/flow-run/{run['id']}   {run['name']}")
+        newest = {item["key"]: item for item in reversed(self._api.artifacts(sort="CREATED_DESC", limit=200))}
+        for artifact in reversed([item for item in newest.values() if _is_shown(item["key"])]):
             line, *_ = artifact["description"].splitlines()  # behind it may come what a page has room for
             self._say.row(f"artifact  {ui}/v2/artifacts/artifact/{artifact['id']}   {line}")
         self._say.row(f"arrived   {self._stack.arize.url}")
+
+
+def _is_shown(key: str) -> bool:
+    return key.startswith(_SHOWN) and not key.startswith(_NOT_SHOWN)
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
+from deployments.local.events import COUNT, TOTAL
+
 DIRECTORY = Path(__file__).resolve().parents[2] / ".sluice"
 
 
@@ -29,5 +31,9 @@ class Teller:
 def options_of(program: str, description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where the parts keep their data")
-    parser.add_argument("--departures", type=int, default=150_000, help="events to produce at the first call")
-    return parser.parse_args()
+    parser.add_argument("--departures", type=int, default=COUNT, help="events to produce at the first call")
+    parser.add_argument("--all", action="store_true", help="all departures that there are; a backfill and a replay")
+    options = parser.parse_args()
+    if options.all:
+        options.departures = TOTAL
+    return options

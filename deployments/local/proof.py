@@ -93,12 +93,13 @@ def prove(stack: Stack, pipeline: str) -> Proof:
     sealed = [
         entry
         for number in range(1, ledger.state.next_number)
-        if isinstance(entry := ledger.entry(number), entries.Sealed)
+        if isinstance(entry := ledger.entry(number), entries.Window)
     ]
     partitions = sorted(ledger.state.positions)
     committed = group_of(stack, pipeline)
     bounds = _bounds(stack, loaded.pipeline)
-    models = [item for item in stack.arize.summary()["models"] if item["model"] == loaded.pipeline.arize.model]
+    ours = (loaded.pipeline.arize.model, loaded.pipeline.kind)
+    models = [item for item in stack.arize.summary()["models"] if (item["model"], item["kind"]) == ours]
     ledger.settle(list(ledger.state.open))
     return Proof(
         produced=stack.produced.total("good"),

@@ -34,6 +34,7 @@ _SUCCESSOR = {"pipeline": "flights", "entries": ["1", "2/0"], "model": "departur
 # the form. An ingest takes one window: in the middle of its topic it shows most.
 RUNS: dict[str, list[dict[str, Any]]] = {
     "ingest": [{"max_windows": 1}],
+    "ground_truth": [{"max_windows": 1}],
     "backfill": [_CANDIDATE, {**_CANDIDATE, "dry_run": False, "reason": "to compare it"}],
     "replay": [
         {"pipeline": "flights", "entries": ["1", "2/0", "9"], "reason": "lost in Arize"},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.local.arize import ArizeProcess, arize_process
-from deployments.local.events import TOPIC, Produced, produce
+from deployments.local.events import ARRIVALS, TOPIC, Produced, produce, produce_arrivals
 from deployments.local.kafka import Kafka, running_kafka
 from deployments.local.prefect_server import PrefectServer, running_prefect
 from deployments.local.seaweedfs import SeaweedFS, running_seaweedfs
@@ -20,7 +20,7 @@ _LOOK_EVERY_S = 3.0  # Arize's own jobs look every ten seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The running parts, and what was produced into Kafka."""
+    """The running parts, and what was produced into Kafka: departures, and what came true of them."""
 
     directory: Path
     kafka: Kafka
@@ -28,6 +28,7 @@ class Stack:
     arize: ArizeProcess
     prefect: PrefectServer
     produced: Produced
+    arrived: Produced
 
     def environment(self) -> dict[str, str]:
         """Return every variable by which Sluice finds the parts."""
@@ -62,7 +63,8 @@ def running_stack(directory: Path, *, departures: int, say: Callable[[str], None
         store = threads.submit(start, running_seaweedfs(directory / "store"), "SeaweedFS (S3)")
         kafka = start(running_kafka(directory / "kafka"), "Apache Kafka")
         produced = produce(kafka.bootstrap_servers, TOPIC, count=departures, summary=directory / "produced.json")
-        say(f"{produced.total('good'):,} departures are in Kafka")
+        arrived = produce_arrivals(kafka.bootstrap_servers, produced, ARRIVALS, summary=directory / "arrived.json")
+        say(f"{produced.total('good'):,} departures and {arrived.total('good'):,} reports of arrivals are in Kafka")
         reads, bucket = arize.result(), store.result()
         reads.read_objects(bucket.endpoint_url, access_key=bucket.access_key, secret_key=bucket.secret_key)
         reads.configure(look_every_s=_LOOK_EVERY_S)
@@ -73,6 +75,7 @@ def running_stack(directory: Path, *, departures: int, say: Callable[[str], None
             arize=reads,
             prefect=prefect.result(),
             produced=produced,
+            arrived=arrived,
         )
 
 

@@ -33,9 +33,10 @@ def main() -> int:
 def _worker(stack: Stack) -> AbstractContextManager[object]:
     """Run a worker that begins with nothing of an earlier call, and has the schedule's runs to do."""
     api = PrefectApi(stack.prefect.api_url)
-    deployment = api.deployment("ingest/flights")["id"]
-    api.clear_runs(deployment)
-    api.schedule(deployment, active=True)
+    for name in ("ingest/flights", "ground_truth/arrivals"):
+        deployment = api.deployment(name)["id"]
+        api.clear_runs(deployment)
+        api.schedule(deployment, active=True)
     return stack.prefect.worker(stack.environment())
 
 
@@ -43,7 +44,8 @@ def _tell(stack: Stack, say: Teller) -> None:
     say("Everything runs; Ctrl-C ends it")
     say.rows(
         [
-            f"Prefect        {stack.prefect.ui_url}   run the deployment ingest/flights, or wait for its schedule",
+            f"Prefect        {stack.prefect.ui_url}   run the deployment ingest/flights, and then",
+            "                                          ground_truth/arrivals; or wait for their schedules",
             f"what arrived   {stack.arize.url}",
             f"Kafka          {stack.kafka.bootstrap_servers}",
             "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sluice.audit.derived import SAME_ROWS
 from sluice.audit.findings import Finding
@@ -13,10 +13,13 @@ from sluice.audit.reading import read
 from sluice.audit.rows import only_range
 from sluice.clock import epoch_s_of
 from sluice.errors import StagedFileDamaged, WrongPipelineFile
-from sluice.ledger.entries import Derived, LedgerRange, Sealed, StagedFile
+from sluice.ledger.entries import Derived, Sealed, StagedFile
 from sluice.ledger.names import EntryName
 from sluice.pipeline import Keep, parse_pipeline
 from sluice.run import Run
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _DAY_S: Final = 86_400.0  # a file is older than its entry: by the time of the read, or of an earlier one that was cut
 _FROM_BACKUP: Final = "Find out who deletes or writes there, and bring the file back from a backup or a version"
@@ -58,7 +61,7 @@ class FileCheck:
         """Whether a sweep may have let go of it: by what the pipeline file says now, or said when it was sealed."""
         maker = self._maker(entry)
         age_s = self._now_s - epoch_s_of(maker.written_at)
-        keeps = (self._run.pipeline.keep, self._keep_of_then(maker.pipeline_sha256))
+        keeps = (self._run.pipeline.keep, self._keep_of_then(maker))
         lifetimes = (keep.staged if kind == "staged" else keep.rejected for keep in keeps if keep is not None)
         return any(lifetime is not None and age_s > lifetime - _DAY_S for lifetime in lifetimes)
 
@@ -71,55 +74,48 @@ class FileCheck:
             entry = origin
         return entry
 
-    def _keep_of_then(self, sha256: str) -> Keep | None:
+    def _keep_of_then(self, maker: Sealed) -> Keep | None:
+        sha256 = maker.pipeline_sha256
         if sha256 not in self._keeps:
             text = self._run.store.read(self._run.ledger.keys.pipeline_file(sha256))
             self._keeps[sha256] = None
             if text is not None:
                 with suppress(WrongPipelineFile):  # of an older Sluice, which took other keys
-                    self._keeps[sha256] = parse_pipeline(text, sha256).keep
+                    self._keeps[sha256] = parse_pipeline(text, sha256, maker.destination.aim).keep
         return self._keeps[sha256]
 
     def _read(self, name: EntryName, entry: Sealed, kind: str, file: StagedFile) -> Iterator[Finding]:
-        import polars as pl  # here and not above: only this reads files
+        # Here and not above: only this reads files.
+        from sluice.audit.contents import check_contents, check_unsent
+
+        try:
+            frame = self._places(file)
+        except StagedFileDamaged as damage:
+            yield _found(name, entry, damage.what)
+            return
+        for what in check_contents(entry, kind, file, frame):
+            yield _found(name, entry, what)
+        if kind != "staged" or entry.unsent is None or (isinstance(entry, Derived) and entry.purpose in SAME_ROWS):
+            return
+        with suppress(StagedFileDamaged):  # that is told of the rejected file itself
+            rejected = self._places(entry.rejected) if entry.rejected is not None else frame.clear()
+            for what in check_unsent(entry, frame, rejected):
+                yield _found(name, entry, what)
+
+    def _places(self, file: StagedFile) -> pl.DataFrame:
+        """Return topic, partition and offset of a file's rows."""
+        import polars as pl
 
         with self._one_at_a_time:
-            try:
-                frame = pl.read_parquet(self._run.staging.local_copy(file), columns=["topic", "partition", "offset"])
-            except StagedFileDamaged as damage:
-                yield _found(name, entry, damage.what)
-                return
+            frame = pl.read_parquet(self._run.staging.local_copy(file), columns=["topic", "partition", "offset"])
             self._run.staging.discard(file)
-        if frame.height != file.rows:
-            yield _found(name, entry, f"its {kind} file has {frame.height:,} rows, not {file.rows:,}")
-        if frame.n_unique() != frame.height:
-            yield _found(name, entry, f"its {kind} file has an offset twice")
-        found = 0
-        for item in entry.ranges:
-            mine = frame.filter(topic=item.topic, partition=item.partition)
-            rows = int(mine["offset"].is_between(item.start, item.stop, closed="left").sum())
-            found += rows
-            if rows != (wanted := _wanted(entry, kind, item)) and wanted is not None:
-                yield _found(name, entry, f"its {kind} file has {rows:,} rows of {item.range}, not {wanted:,}")
-        if found != frame.height:
-            yield _found(name, entry, f"its {kind} file has {frame.height - found:,} rows of other offsets")
+        return frame
 
 
 def files_of(entry: Sealed) -> Files:
     """The files that an entry names, by kind."""
     named = {"staged": entry.staged, "rejected": entry.rejected, "raw": entry.raw}
     return {kind: file for kind, file in named.items() if file is not None}
-
-
-def _wanted(entry: Sealed, kind: str, item: LedgerRange) -> int | None:
-    """How many rows of a range its file must have; None where the balance does not say."""
-    balance = item.counted.balance
-    if kind == "raw":
-        return balance.staged + balance.tombstones + balance.rejected + balance.filtered
-    if kind == "rejected":
-        return balance.rejected
-    is_part = isinstance(entry, Derived) and entry.is_once_more
-    return None if is_part else balance.staged
 
 
 def _found(name: EntryName, entry: Sealed, what: str) -> Finding:

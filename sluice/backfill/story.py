@@ -18,7 +18,7 @@ from sluice.backfill.request import Ranges
 from sluice.errors import SluiceError, WindowHeld
 from sluice.importing.settling import Settled
 from sluice.ledger.entries import Sealed
-from sluice.ledger.log import ways_out
+from sluice.ledger.log import next_step_of
 from sluice.ledger.names import SlotName
 from sluice.receipts import Receipt
 from sluice.report import WindowReport
@@ -197,5 +197,5 @@ def _held(held: Sequence[WindowReport]) -> WindowHeld:
     first = held[0]
     return WindowHeld(
         f"{len(held)} windows of the backfill are held; entry {first.number} ({first.entry.shown}): {first.entry.held}",
-        f"Look: sluice rejected FILE --entry {first.number}; then: {ways_out(first.number)}",
+        next_step_of(first.number, first.entry),
     )

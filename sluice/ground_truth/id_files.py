@@ -81,16 +81,12 @@ class IdFiles:
         return made if columns is None else made.select(columns)
 
     def _staged(self, staged: StagedFile) -> pl.DataFrame | None:
-        had_copy = self._staging.has_copy(staged)  # which may be about to be sent
         try:
-            frame = pl.read_parquet(self._staging.local_copy(staged))
+            return self._staging.frame(staged)
         except StagedFileDamaged:
             if self._staging.is_there(staged):
                 raise
             return None
-        if not had_copy:
-            self._staging.discard(staged)
-        return frame
 
 
 def as_file(made: pl.DataFrame, made_of: str) -> bytes:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-
-import polars as pl
 
 from sluice.ground_truth.coverage import Coverage, Moment, coverage
 from sluice.ground_truth.days import DAY_S
@@ -47,8 +45,7 @@ def match(
     now_s: int,
     days: int,
     join_window_days: int = 14,
-    besides: Callable[[DeliveredPart], Collection[str]] = lambda _: (),
-    is_sent: Callable[[DeliveredPart], pl.Series | None] = lambda _: None,
+    besides: Collection[str] = (),
 ) -> Coverage:
     """Match the actuals that a model received in the last days with its predictions.
 
@@ -59,7 +56,7 @@ def match(
     Args:
         to: the place: space, model and environment; of whatever version.
         days: at least the joining window, as each prediction in it may still get its truth.
-        besides, is_sent: see `actuals_of`.
+        besides: see `actuals_of`.
     """
     if days < join_window_days:
         raise ValueError(f"a look-back of {days} days is shorter than the joining window of {join_window_days}")
@@ -68,6 +65,6 @@ def match(
     truths = actuals.delivered(to, since_s)
     return coverage(
         predictions_of(predictions.files, guesses),
-        actuals_of(actuals.files, truths, besides=besides, is_sent=is_sent),
+        actuals_of(actuals.files, truths, besides=besides),
         Moment(now_s=now_s, join_window_days=join_window_days, since_s=since_s),
     )

@@ -14,6 +14,7 @@ from sluice.errors import LedgerDamaged
 from sluice.ground_truth.delivered import DeliveredPart
 from sluice.ground_truth.id_files import IdFiles
 from sluice.ground_truth.received import Received, Unknown
+from sluice.ledger import masks
 
 Parts = Sequence[DeliveredPart]
 _AHEAD: Final = 4
@@ -26,19 +27,19 @@ def predictions_of(files: IdFiles, parts: Iterable[DeliveredPart]) -> Iterator[R
 
 
 def actuals_of(
-    files: IdFiles,
-    parts: Iterable[DeliveredPart],
-    *,
-    besides: Callable[[DeliveredPart], Collection[str]] = lambda _: (),
-    is_sent: Callable[[DeliveredPart], pl.Series | None] = lambda _: None,
+    files: IdFiles, parts: Iterable[DeliveredPart], *, besides: Collection[str] = ()
 ) -> Iterator[Received | Unknown]:
     """Yield the rows of delivered parts of actuals.
 
     Args:
-        besides: of an entry, the columns that tell where or when a record was; see `ids.own_columns`.
-        is_sent: of an entry, which rows of its staged file were sent; None: all were.
+        besides: the columns that tell where or when a record was; see `ids.own_columns`.
     """
-    yield from _rows(parts, lambda part: files.actuals(part.staged, besides(part)), is_sent)
+    yield from _rows(parts, lambda part: files.actuals(part.staged, besides), _is_sent)
+
+
+def _is_sent(part: DeliveredPart) -> pl.Series | None:
+    unsent = part.entry.unsent
+    return None if unsent is None else pl.Series(~masks.decode(unsent, part.staged.rows))
 
 
 def _rows(

@@ -123,6 +123,16 @@ class Destination(_Object):
         """The same without the file's address, which is another one for each entry."""
         return self.model_copy(update={"key": None})
 
+    @property
+    def aim(self) -> dict[str, str]:
+        """What actuals have of the pipeline of their predictions, as it was when they were sealed."""
+        return {
+            "connection": self.connection,
+            "model": self.model,
+            "type": self.type,
+            "environment": self.environment,
+        }
+
     def in_space(self, space: str | None) -> Self:
         """Return the same in another space; None changes nothing."""
         return self if space is None else self.model_copy(update={"space": space})

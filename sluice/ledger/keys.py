@@ -117,6 +117,11 @@ class Keys:
         """Name the ids of a staged file's rows, in a form that holds whatever else they hang on: a format's number."""
         return f"{self.files('ids')}{staged.removeprefix(self.staged).removesuffix('.parquet')}.{form}.parquet"
 
+    def staged_of(self, ids: str) -> str:
+        """Read back of which staged file's rows the ids are; that file may be gone."""
+        folder, slash, name = ids.removeprefix(self.files("ids")).rpartition("/")
+        return f"{self.staged}{folder}{slash}{name.partition('.')[0]}.parquet"
+
     def entry_of_file(self, key: str) -> EntryName | None:
         """Read back which entry or slot a file is for; None of one that is named by its first range."""
         _, _, *folders, name = key.split("/")

@@ -275,13 +275,19 @@ def held_error(state: LedgerState) -> WindowHeld:
     first = state.holding_up[0]
     return WindowHeld(
         f"Entry {first.number} of {state.pipeline} ({first.entry.shown}) is held: {first.entry.held}",
-        f"Look: sluice rejected FILE --entry {first.number}; then: {ways_out(first.number)}",
+        next_step_of(first.number, first.entry),
     )
 
 
-def ways_out(number: EntryName) -> str:
+def next_step_of(name: EntryName, held: Sealed) -> str:
+    """Say where to look at what holds an entry, and what a person may say of it."""
+    look = f"sluice rejected FILE --entry {name}" if held.rejected is not None else "these records in Kafka"
+    return f"Look: {look}; then: {ways_out(name)}"
+
+
+def ways_out(name: EntryName) -> str:
     """What a person may say of a held entry."""
-    return f"sluice resolve FILE --entry {number} deliver|redo|drop --reason …"
+    return f"sluice resolve FILE --entry {name} deliver|redo|drop --reason …"
 
 
 def _is_same(one: Window, other: Window) -> bool:

@@ -6,13 +6,16 @@ import base64
 import binascii
 import zlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator
 
+from sluice.errors import LedgerDamaged
+
 Bits = npt.NDArray[np.bool_]
+_TELLS: Final = "Which entry's: sluice audit FILE --full"
 
 
 def encode(unsent: Sequence[bool] | Bits) -> str:
@@ -28,19 +31,26 @@ def decode(text: str, rows: int) -> Bits:
     """Read the bits of so many rows back.
 
     Raises:
-        ValueError: it holds another number of rows, or cannot be read.
+        LedgerDamaged: it holds another number of rows, or cannot be read.
     """
     try:
-        packed = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype=np.uint8)
+        bits = np.unpackbits(np.frombuffer(_unpacked(text), dtype=np.uint8))
+    except ValueError as error:
+        raise LedgerDamaged(f"An entry's mask cannot be read, and was to be one of {rows:,} rows", _TELLS) from error
+    if len(bits) != (rows + 7) // 8 * 8 or bits[rows:].any():
+        raise LedgerDamaged(f"An entry's mask is not one of the {rows:,} rows of its staged file", _TELLS)
+    return bits[:rows].astype(np.bool_)
+
+
+def _unpacked(text: str) -> bytes:
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
     except (binascii.Error, zlib.error) as error:
         raise ValueError("these are no bits of rows") from error
-    if len(packed) != (rows + 7) // 8:
-        raise ValueError(f"these are not the bits of {rows} rows")
-    return np.unpackbits(packed, count=rows).astype(np.bool_)
 
 
 def _is_readable(text: str) -> str:
-    zlib.decompress(base64.b64decode(text, validate=True))
+    _unpacked(text)
     return text
 
 

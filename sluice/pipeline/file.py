@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sluice.documents.file import parse
+from sluice.documents.yaml import Document
 from sluice.errors import WrongPipelineFile
 from sluice.nearest import nearest
 from sluice.pipeline.model import Arize, Pipeline
 from sluice.pipeline.predictions import AIM, FindAim
+from sluice.pipeline.rules import least_ids_days
+from sluice.pipeline.values import DAY_S
 
 SUFFIX: Final = ".yaml"
 
@@ -55,11 +58,45 @@ def load_pipeline(path: Path) -> LoadedPipeline:
         found.append(_predictions(name, path.parent))
         return aim_of(found[-1].pipeline.arize)
 
-    loaded = _loaded(path, find)
-    return replace(loaded, predictions=found[0]) if found else loaded
+    loaded, document = _loaded(path, find)
+    if not found:
+        return loaded
+    _check_hashes(loaded, document, found[0])
+    _check_ids(loaded, document, found[0])
+    return replace(loaded, predictions=found[0])
 
 
-def _loaded(path: Path, find: FindAim) -> LoadedPipeline:
+def _check_hashes(actuals: LoadedPipeline, document: Document, predictions: LoadedPipeline) -> None:
+    """Check that the ids of both sides are hashed, or those of neither: a hash never equals what it is of."""
+    other, mine = (_hashes_ids(loaded.pipeline) for loaded in (predictions, actuals))
+    if other != mine:
+        name = predictions.pipeline.name
+        where = f"here, and not in {name}" if mine else f"in {name}, and not here"
+        line = document.line(("hash",))
+        raise WrongPipelineFile(
+            f"{actuals.path}:{line}: hash: the prediction id is hashed {where}: no actual would find its prediction",
+            "Hash the id in both files, or in neither",
+        )
+
+
+def _hashes_ids(pipeline: Pipeline) -> bool:
+    return pipeline.map.prediction_id in pipeline.hash
+
+
+def _check_ids(actuals: LoadedPipeline, document: Document, predictions: LoadedPipeline) -> None:
+    """Check that predictions are known for as long as their actuals may come, which their own file cannot know."""
+    kept_s, window = predictions.pipeline.keep.ids, actuals.pipeline.policies.join_window_days
+    least = least_ids_days("predictions", window)
+    if kept_s is not None and kept_s < least * DAY_S:
+        line = document.line(("policies", "join_window_days"))
+        kept = f"{predictions.pipeline.name} keeps its ids for {kept_s / DAY_S:g} days"
+        raise WrongPipelineFile(
+            f"{actuals.path}:{line}: policies.join_window_days: {window}, and {kept}: they could not be matched",
+            f"Let keep.ids in {predictions.path.name} be {least}d or more, or leave it out",
+        )
+
+
+def _loaded(path: Path, find: FindAim) -> tuple[LoadedPipeline, Document]:
     text = _read(path)
     pipeline, document = parse(text, str(path), Pipeline, WrongPipelineFile, find)
     if pipeline.name != path.stem:
@@ -68,7 +105,8 @@ def _loaded(path: Path, find: FindAim) -> LoadedPipeline:
             f"{path}:{line}: name: {pipeline.name}, but the file is called {path.name}; allowed: {path.stem}",
             "The name is that of the pipeline's ledger: name the file or the pipeline after the other",
         )
-    return LoadedPipeline(pipeline=pipeline, text=text, sha256=hashlib.sha256(text).hexdigest(), path=path)
+    loaded = LoadedPipeline(pipeline=pipeline, text=text, sha256=hashlib.sha256(text).hexdigest(), path=path)
+    return loaded, document
 
 
 def parse_pipeline(text: bytes, name: str, aim: Mapping[str, Any] | None = None) -> Pipeline:
@@ -117,7 +155,7 @@ def _predictions(name: str, directory: Path) -> LoadedPipeline:
         ValueError: it is none of predictions, or cannot be loaded.
     """
     try:
-        loaded = _loaded(find_pipeline(name, directory), _of_actuals)
+        loaded, _ = _loaded(find_pipeline(name, directory), _of_actuals)
     except WrongPipelineFile as error:
         words = "; ".join(error.what.splitlines())
         raise ValueError(f"{words}. {error.next_step}" if error.next_step else words) from None

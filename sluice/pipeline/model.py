@@ -194,6 +194,11 @@ class Keep(Strict):
     rejected: Days | None = Field(
         default=None, description="Rejected records, and all records of windows that were held, in days: 30d."
     )
+    ids: Days | None = Field(
+        default=None,
+        description="Digests of ids, by which actuals are matched, in days from delivery: 60d. At least "
+        "policies.join_window_days; of predictions twice as many.",
+    )
 
 
 class Pipeline(Strict):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sluice.pipeline.places import FromRecord, FromValue, Origin
+from sluice.pipeline.values import DAY_S
 
 if TYPE_CHECKING:
     from sluice.pipeline import Pipeline
@@ -15,7 +16,10 @@ Place = tuple[str, ...]
 
 def broken_rules(pipeline: Pipeline) -> list[tuple[Place, str]]:
     """Return the key and the words of each rule that the pipeline breaks."""
-    rules = (_kind_and_map, _ground_truth, _regression, _names, _partitions, _when, _redacted, _mapped_and_redacted)
+    rules = (
+        *(_kind_and_map, _ground_truth, _ids, _regression, _names, _partitions, _when),
+        *(_redacted, _mapped_and_redacted),
+    )
     return [problem for rule in rules for problem in rule(pipeline)]
 
 
@@ -49,6 +53,22 @@ def _ground_truth(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
         yield ("policies", "wait_for"), f"allowed: {allowed}"
     if pipeline.coverage is not None and pipeline.predictions is None:
         yield ("coverage",), "nobody knows of which predictions; name their pipeline: `predictions`"
+
+
+def least_ids_days(kind: str, join_window_days: int) -> int:
+    """How many days ids have to be kept, so that actuals can be matched: the joining window.
+
+    Those of predictions twice as long: an actual of the last window may have its prediction in the one before.
+    """
+    return join_window_days * (2 if kind == "predictions" else 1)
+
+
+def _ids(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
+    kept_s, window = pipeline.keep.ids, pipeline.policies.join_window_days
+    least = least_ids_days(pipeline.kind, window)
+    if kept_s is not None and kept_s < least * DAY_S:
+        whose = "Arize's joining window" if pipeline.kind == "predictions" else "policies.join_window_days"
+        yield ("keep", "ids"), f"actuals could not be matched: {whose} is {window} days; allowed: {least}d or more"
 
 
 def _regression(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:

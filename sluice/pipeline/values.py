@@ -13,6 +13,7 @@ MAX_SIZE: Final = 10**9  # Arize imports no file of 1 GB or more
 SIZE: Final = r"^([0-9][0-9_]*(?:\.[0-9]+)?) ?(B|kB|MB|GB|KiB|MiB|GiB)$"
 SHARE: Final = r"^([0-9]+(?:\.[0-9]+)?) ?%$"
 DAYS: Final = r"^([1-9][0-9]{0,4})d$"
+DAY_S: Final = 86_400
 STARTS: Final = ("earliest", "latest", "group")
 PARTITIONS_SCHEMA: Final = {
     "anyOf": [
@@ -52,7 +53,7 @@ def parse_days(given: Any) -> float:
     match = re.fullmatch(DAYS, given) if isinstance(given, str) else None
     if match is None:
         raise ValueError("allowed: a number of days (90d), at least one")
-    return float(match[1]) * 86_400
+    return float(match[1]) * DAY_S
 
 
 def parse_share(given: Any) -> float:

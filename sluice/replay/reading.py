@@ -71,9 +71,7 @@ def pipeline_of(run: Run, origin: Origin) -> Pipeline:
         wrong = "is missing" if text is None else "is not the file any more that it is called after"
         raise LedgerDamaged(f"{key} {wrong}", "Bring it back from a backup or a version; or take the staged file")
     # Of actuals where they go is said by the file of their predictions, which may say otherwise by now.
-    to = origin.maker.destination
-    aim = {"connection": to.connection, "model": to.model, "type": to.type, "environment": to.environment}
-    pipeline = parse_pipeline(text, key, aim)
+    pipeline = parse_pipeline(text, key, origin.maker.destination.aim)
     if origin.claim is None:
         return pipeline
     _, claim = origin.claim

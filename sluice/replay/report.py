@@ -32,7 +32,7 @@ class Item:
         entries: those of the ledger that take them out, and are in hand of this run.
         sealed: which of these this run sealed; the others an earlier start did.
         before: entries that had taken them out before this run.
-        content_then: the content hash of the rows that were delivered.
+        content_then: the content hash of the rows that were delivered; of actuals, with those that were not sent.
         content_now: of those that go out, before all were given a version; empty where it is not known.
         unlike: counts of where rows from Kafka are not those that were delivered.
         redeemed: counts of rejected records.

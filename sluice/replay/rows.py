@@ -94,6 +94,12 @@ def rows_of(run: Run, origin: Origin, request: Request) -> Rows:
             f"Kafka gives other rows for entry {origin.name} than were delivered: {unlike.words}",
             "Take the staged file, or these rows with take-differences",
         )
+    if unlike is not None and origin.entry.unsent is not None:
+        raise ReplayDiffers(
+            f"Kafka gives other rows for entry {origin.name} than were staged ({unlike.words}), and not all of those "
+            "were sent: of these rows nobody knows which say what was said before",
+            "Take the staged file",
+        )
     if not made.frame.height:
         raise NothingToReplay(f"Kafka gives no row for entry {origin.name} any more", "Take the staged file")
     file = _versioned(run, made.frame if unlike else _sent(origin, made.frame), request.version)

@@ -141,8 +141,9 @@ class Replay:
         if there is None:
             twice = counted_twice(here, before, origin.rows, lambda: versions_of(run, origin))
             return replace(item, twice=min(origin.rows, twice + self._elsewhere(origin, here)))
-        # With a version of its own for all rows an entry has another content, whatever they were.
-        now = "" if request.version else _content(run.ledger.sealed(there))
+        # With a version of its own for all rows, or without some of them, an entry has another content.
+        is_other = request.version is not None or origin.entry.unsent is not None
+        now = "" if is_other else _content(run.ledger.sealed(there))
         found = replace(self._found(item, (there,)), content_now=now)
         if found.before:
             check_came(run, there, origin.name, to.space)

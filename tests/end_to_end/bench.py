@@ -43,6 +43,17 @@ SMALL: dict[str, Any] = {
     "limits": {"max_records": 100, "parallel_windows": 1, "send_timeout_seconds": 8},
 }
 
+SMALL_ACTUALS: dict[str, Any] = {
+    "kind": "actuals",
+    "map": {
+        "prediction_id": "id",
+        "timestamp": {"path": "at", "unit": "ms"},
+        "actual": {"label": "label", "score": "score"},
+        "tags": {"gate": "string", "offset": "$offset"},
+    },
+    "limits": SMALL["limits"],
+}
+
 IMPORT: dict[str, Any] = {"arize": {"path": "object_store"}, "limits": {"settle_seconds": 60}}
 
 
@@ -159,9 +170,16 @@ class Bench:
     def pipeline(self, name: str, topics: Sequence[str] | str, **changed: Any) -> str:
         """Write a pipeline file and return its name; sections of the small one are changed key by key."""
         made = deepcopy(SMALL)
+        made["arize"]["model"] = name
+        return self._written(name, made, topics, changed)
+
+    def actuals(self, name: str, topics: Sequence[str] | str, predictions: str, **changed: Any) -> str:
+        """Write the file of a pipeline of actuals, which go where those of the pipeline `predictions` went."""
+        return self._written(name, {**deepcopy(SMALL_ACTUALS), "predictions": predictions}, topics, changed)
+
+    def _written(self, name: str, made: dict[str, Any], topics: Sequence[str] | str, changed: Mapping[str, Any]) -> str:
         made["name"] = name
         made["source"] = {"kafka": {"topics": [topics] if isinstance(topics, str) else list(topics), "group": name}}
-        made["arize"]["model"] = name
         self.file(name).write_text(yaml.safe_dump(_merged(made, changed), sort_keys=False))
         return name
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -155,11 +157,12 @@ class Books:
         counted = _counted(entry)
         dropped = entry.get("purpose") == "drop"
         assert sum(part["rows"] for part in entry["parts"]) == (0 if dropped else counted["staged"])
-        assert ("staged" in entry) == bool(counted["staged"] and not dropped)
+        assert ("staged" in entry) == bool((counted["staged"] or "unsent" in entry) and not dropped)
         if "staged" in entry:
             frame = self.frame(entry["staged"])
             assert content_hash(frame) == entry["staged"]["content"]
             self._audit_rows(frame, entry)
+            self._audit_unsent(frame, entry)
         if entry.get("purpose") not in ("deliver", "drop", "replay"):
             assert ("rejected" in entry) == bool(counted["rejected"]), f"entry {number}"
         if "rejected" in entry:
@@ -182,11 +185,21 @@ class Books:
         assert frame.height == entry["staged"]["rows"]
         places = list(frame.select("topic", "partition", "offset").iter_rows())
         assert places == sorted(set(places))
+        places = [place for place, is_unsent in zip(places, unsent(entry), strict=True) if not is_unsent]
         for item in entry["ranges"]:
             of_range = [offset for *where, offset in places if where == [item["topic"], item["partition"]]]
             assert len(of_range) == item["balance"]["staged"]
             assert all(item["start"] <= offset < item["stop"] for offset in of_range)
         assert len(places) == sum(item["balance"]["staged"] for item in entry["ranges"])
+
+    def _audit_unsent(self, frame: pl.DataFrame, entry: dict[str, Any]) -> None:
+        """Each row that is not sent is counted as repeated, or is a rejected record."""
+        places = frame.select("topic", "partition", "offset").iter_rows()
+        not_sent = [place for place, is_unsent in zip(places, unsent(entry), strict=True) if is_unsent]
+        rejected = set(self._places(entry["rejected"])) if "rejected" in entry else set()
+        repeated = Counter(place[:2] for place in not_sent if place not in rejected)
+        counted = {(item["topic"], item["partition"]): item["balance"]["repeated"] for item in entry["ranges"]}
+        assert entry.get("purpose") == "replay" or repeated == +Counter(counted)
 
     def frame(self, file: dict[str, Any]) -> pl.DataFrame:
         """Read a staged file back, if it is the one that its entry names, byte for byte."""
@@ -194,6 +207,15 @@ class Books:
         data = self.scratch.read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
         return pl.read_parquet(self.scratch)
+
+
+def unsent(entry: dict[str, Any]) -> list[bool]:
+    """Row by row of an entry's staged file, whether it is not sent."""
+    rows = entry["staged"]["rows"]
+    if "unsent" not in entry:
+        return [False] * rows
+    packed = zlib.decompress(base64.b64decode(entry["unsent"]))
+    return [bool(packed[row // 8] >> 7 - row % 8 & 1) for row in range(rows)]
 
 
 def _origin(entry: dict[str, Any]) -> Name:

@@ -119,15 +119,19 @@ def append(
     values: Iterable[dict[str, Any] | bytes | None],
     *,
     timestamp_ms: int = 0,
+    every_ms: int = 0,
     key: bytes | None = None,
+    kind: str = "",
 ) -> None:
     """Write events, bad records as bytes, and tombstones as None, behind what there is.
 
-    timestamp_ms: of each record, in Kafka; 0 is the broker's now.
+    timestamp_ms: of the first record, in Kafka; 0 is the broker's now.
+    every_ms: so much later is each of the others.
     key: of each record.
+    kind: what becomes of each; left out: of events that they are staged.
     """
     producer = _producer(written)
-    _produce(producer, written, partition, values, timestamp_ms=timestamp_ms, key=key)
+    _produce(producer, written, partition, values, kind=kind, timestamp_ms=timestamp_ms, every_ms=every_ms, key=key)
     assert producer.flush(ENOUGH_S) == 0
 
 
@@ -151,14 +155,15 @@ def _produce(
     partition: int,
     values: Iterable[dict[str, Any] | bytes | None],
     *,
+    kind: str = "",
     aborted: bool = False,
     timestamp_ms: int = 0,
+    every_ms: int = 0,
     key: bytes | None = None,
 ) -> None:
-    for value in values:
-        kind = "invisible" if aborted else _class_of(value)
-        taken = partial(_taken, written, kind, value)
-        place: dict[str, Any] = {"partition": partition, "timestamp": timestamp_ms, "key": key}
+    for number, value in enumerate(values):
+        taken = partial(_taken, written, kind or ("invisible" if aborted else _class_of(value)), value)
+        place: dict[str, Any] = {"partition": partition, "timestamp": timestamp_ms + number * every_ms, "key": key}
         producer.produce(written.topic, _encoded(value), on_delivery=taken, **place)
         producer.poll(0)
 
@@ -172,7 +177,7 @@ def _taken(written: Written, kind: str, value: object, error: KafkaError | None,
     classes += ["invisible"] * (offset - len(classes)) + [kind]
     if kind == "staged" and isinstance(value, dict):
         written.ids[partition, offset] = value["id"]
-        written.versions[value["id"]] = value["version"]
+        written.versions[value["id"]] = value.get("version", "")
 
 
 def _class_of(value: dict[str, Any] | bytes | None) -> str:

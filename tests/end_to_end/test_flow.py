@@ -229,7 +229,7 @@ def test_a_run_that_ends_by_a_bug_is_told_of_too_by_the_error_s_name_alone(monke
     def fails(*_: Any) -> None:
         raise ValueError(CANARY)
 
-    monkeypatch.setattr("flows.ingest.run_pipeline", fails)
+    monkeypatch.setattr("flows.running.run_pipeline", fails)
     monkeypatch.setattr(
         "tasks.emitting.emit_event", lambda name, resource, payload, **_: told.append((resource, payload))
     )

@@ -52,6 +52,8 @@ ELSEWHERE = {
     *("replay.staged", "replay.sealed", "replay.taken", "replay.recorded"),
     # Of reading the ledger again: test_audit.
     *("audit.walked", "audit.recorded"),
+    # Of actuals: test_ground_truth_kills.
+    *("run.waits", "ids.made", "coverage.told"),
     # By the other path into Arize: test_import_path.
     *("import.tried_out", "import.not_tried_out", "import.begun", "import.job", "import.unanswered"),
     *(

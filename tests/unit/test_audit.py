@@ -13,13 +13,11 @@ import pytest
 from flows.cli_audit import audit_text
 from sluice.audit.findings import Finding
 from sluice.audit.report import AuditReport
-from sluice.audit.story import audit
 from sluice.audit.work import Audit
 from sluice.errors import LedgerOfAnotherVersion, SourceUnavailable, StoreUnavailable
 from sluice.import_job import say_made
 from sluice.ledger.keys import Keys
 from sluice.offsets import GroupOffset, OffsetRange, Partition
-from sluice.pipeline import LoadedPipeline
 from sluice.refiling import resolve_file
 from sluice.report import RunReport
 from sluice.resolution import resolve_window
@@ -27,13 +25,13 @@ from sluice.sweep import let_go
 from tasks.audit_events import event_of_audit
 from tasks.audit_pages import audit_page
 from tests import parts
+from tests.audits import FILE, audited, change, errors, put, stored, the_one, told
 from tests.desk import A0, A1, Desk
 from tests.parts import DROPS, REFUSES, TAKES_AND_DROPS, pipeline_file
 
 KEYS = Keys("flights")
 GOOD, BAD = b"good 1", b"bad 1"
 HOUR_S, DAY_S = 3_600, 86_400
-FILE = pipeline_file(share="100%")
 HOLDS = pipeline_file()
 SURELY = pipeline_file(on_ambiguous="hold")
 KEEPS = pipeline_file(share="100%", keep="{staged: 90d, rejected: 30d}")
@@ -56,43 +54,6 @@ def ledger(desk: Desk) -> Desk:
     return desk
 
 
-def audited(desk: Desk, file: LoadedPipeline = FILE, **how: bool) -> AuditReport:
-    run = desk.open(file)
-    return audit(Audit(run, **how), AuditReport(run=run.report()))
-
-
-def errors(report: AuditReport) -> list[Finding]:
-    return [item for item in report.findings if item.severity == "error"]
-
-
-def told(report: AuditReport) -> list[tuple[str, str | None, str | None]]:
-    """Check, entry and offsets of each error; whatever has one fails."""
-    assert (report.run.state, report.run.error) == (("failed", "AuditFailed") if errors(report) else ("done", ""))
-    return [
-        (item.check, str(item.entry) if item.entry is not None else None, str(item.range) if item.range else None)
-        for item in errors(report)
-    ]
-
-
-def the_one(report: AuditReport, severity: str = "error") -> Finding:
-    (found,) = [item for item in report.findings if item.severity == severity]
-    return found
-
-
-def stored(desk: Desk, key: str) -> Any:
-    return json.loads(desk.store.objects[key])
-
-
-def change(desk: Desk, key: str, work: Callable[[Any], object]) -> None:
-    found = stored(desk, key)
-    work(found)
-    desk.store.objects[key] = json.dumps(found).encode()
-
-
-def put(desk: Desk, key: str, found: Any) -> None:
-    desk.store.put_once(key, json.dumps(found).encode())
-
-
 # ── nothing is wrong
 
 
@@ -108,6 +69,7 @@ def test_a_ledger_that_is_well_is_told_so_and_nothing_but_a_mark_is_written(ledg
         "staged": 9,
         "tombstones": 1,
         "rejected": 1,
+        "repeated": 0,
         "filtered": 0,
         "invisible": 0,
         "expired": 0,

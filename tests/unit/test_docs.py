@@ -35,8 +35,10 @@ from sluice.staging import RAW_SCHEMA
 from sluice.steps import DRILL
 from sluice.sweep import KINDS
 from tasks.audit_events import event_of_audit
+from tasks.coverage_events import event_of_coverage
 from tasks.events import event_of_run, events_of_window
 from tests import parts
+from tests.coverages import less_than_asked
 
 ROOT = Path(__file__).parents[2]
 PAPERS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -288,6 +290,7 @@ def test_operations_describes_every_event_with_all_that_it_holds_and_no_other() 
     made.append(event_of_run(run, flow="ingest", url=None, scheduled=True))
     audit = AuditReport(run=run).with_findings([Finding(severity="error", check="file", what="what")])
     made += [event for event in [event_of_audit(audit, url=None)] if event]
+    made += [event for event in [event_of_coverage(less_than_asked(), url=None)] if event]
     names = {name for event in made for name in (event.name, *event.payload, *event.labels)}
     assert first_cells(section("docs/operations.md", "events")) == names
 

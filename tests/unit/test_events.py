@@ -21,6 +21,7 @@ from sluice.planning import Backlog, Plan
 from sluice.report import RunReport, WindowReport
 from sluice.resolution import resolve_window
 from tasks.events import Event, event_of_run, events_of_window
+from tasks.progress import PlannedProgress
 from tasks.telling import Telling
 from tests import parts
 from tests.desk import A0, A1, Desk
@@ -41,7 +42,11 @@ class Told(Desk):
         self.events = []
         self.arize.script.extend(says)
         run = self.open(file, options)
-        verbs = Telling(run, lambda window: self.events.extend(events_of_window(run.pipeline.name, window)))
+
+        def tell(window: WindowReport) -> None:
+            self.events.extend(events_of_window(run.pipeline.name, window))
+
+        verbs = Telling(run, tell, PlannedProgress(run.pipeline.name))
         report = ingest(verbs, run.report(), parallel_windows=2)
         self.arize.script.clear()
         return report
@@ -54,6 +59,7 @@ class Told(Desk):
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
     monkeypatch.setattr("sluice.windows.map_window", parts.map_simply)
+    monkeypatch.setattr("tasks.progress.create_progress_artifact", lambda *_, **__: None)
     return Told(tmp_path)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Collection
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +24,7 @@ from sluice.ground_truth.id_files import IdFiles
 from sluice.ground_truth.ids import ACTUALS, PREDICTIONS, actual_ids, own_columns, prediction_ids
 from sluice.ground_truth.received import Received, Unknown
 from sluice.ground_truth.rows import actuals_of, predictions_of
+from sluice.ledger import masks
 from sluice.ledger.entries import StagedFile
 from sluice.ledger.keys import Keys
 from sluice.offsets import OffsetRange, Partition
@@ -30,6 +33,7 @@ from sluice.staging import Staging
 from tests.parts import MemoryStore, window
 from tests.simulation import World
 
+ENOUGH_S = 30.0
 FIRST = OffsetRange(Partition("a", 0), 0, 4)
 PLACES = {"topic": ["a"] * 4, "partition": pl.Series([0] * 4, dtype=pl.Int32), "offset": range(4)}
 KNOWN = {"prediction_id": ["a", "2013-01-01 UA 1545", "été", "a"], "prediction_ts": [1.5, -0.5, 1.7e9, 0.0]}
@@ -169,6 +173,39 @@ def other(store: MemoryStore, tmp_path: Path) -> Desk:
 
 def id_keys(store: MemoryStore) -> list[str]:
     return sorted(key for key in store.objects if key.startswith("ids/"))
+
+
+def test_two_files_of_the_same_rows_are_read_side_by_side(
+    store: MemoryStore, desk: Desk, other: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As entries are that took the same rows to the same place, once by a replay."""
+    whole, one_is_read, fetched, read = store.fetch, threading.Event(), threading.Barrier(2), pl.read_parquet
+    first = other.staged(GUESSES)
+    second = other.staging.stage_for(7, first)
+    readers = [0, 1]
+
+    def fetch(key: str, file: Path) -> bool:
+        found = whole(key, file)
+        fetched.wait(ENOUGH_S)
+        return found
+
+    def one_behind_the_other(file: Path) -> pl.DataFrame:
+        if Path(file).exists() and readers.pop():
+            assert one_is_read.wait(ENOUGH_S)
+        return read(file)
+
+    def ids_of(file: StagedFile) -> pl.DataFrame | None:
+        try:
+            return desk.files.predictions(file)
+        finally:
+            one_is_read.set()
+
+    monkeypatch.setattr(store, "fetch", fetch)
+    monkeypatch.setattr(pl, "read_parquet", one_behind_the_other)
+    with ThreadPoolExecutor(2) as pool:
+        found = [item["id_0"].to_list() for item in pool.map(ids_of, (first, second)) if item is not None]
+    assert found == [prediction_ids(GUESSES)["id_0"].to_list()] * 2
+    assert list(desk.scratch.iterdir()) == []
 
 
 def test_an_id_file_is_named_by_its_staged_file_and_its_format(store: MemoryStore, desk: Desk) -> None:
@@ -322,17 +359,16 @@ def test_many_files_are_read_each_once_and_none_is_lost(store: MemoryStore, desk
 
 
 def test_of_actuals_it_is_told_which_were_sent(desk: Desk) -> None:
-    staged, mask = desk.staged(TRUTHS), pl.Series([True, True, False, True])
-
-    def besides(_: DeliveredPart) -> Collection[str]:
-        return {"tag/n"}
-
-    (found,) = actuals_of(desk.files, [part(staged, 3)], is_sent=lambda _: mask, besides=besides)
+    staged, unsent = desk.staged(TRUTHS), masks.encode([False, False, True, False])
+    sent = part(staged, 3)
+    sent = replace(sent, entry=sent.entry.model_copy(update={"unsent": unsent}))
+    (found,) = actuals_of(desk.files, [sent], besides={"tag/n"})
     assert isinstance(found, Received)
-    assert found.is_sent is mask
+    assert found.is_sent is not None
+    assert found.is_sent.to_list() == [True, True, False, True]
     assert found.ids.equals(actual_ids(TRUTHS, {"tag/n"}))
     (whole,) = actuals_of(desk.files, [part(staged, 4)])
     assert isinstance(whole, Received)
     assert whole.is_sent is None
     with pytest.raises(ValueError, match="a mask of 3 rows"):
-        Received(ids=found.ids, at_s=1, is_sent=mask[:3])
+        Received(ids=found.ids, at_s=1, is_sent=found.is_sent[:3])

@@ -70,6 +70,11 @@ def test_a_balance_says_its_arithmetic_without_empty_classes() -> None:
     assert Balance().arithmetic() == "0 = 0"
 
 
+def test_what_is_repeated_was_a_record_to_become_a_row_and_was_not_rejected() -> None:
+    counted = Balance(staged=1, rejected=1, repeated=2, tombstones=3, filtered=4, invisible=5, expired=6)
+    assert (counted.records, counted.rejected_share, Balance().rejected_share) == (11, 0.25, 0.0)
+
+
 def test_a_balance_has_no_negative_class() -> None:
     with pytest.raises(ValueError, match="negative"):
         Balance(staged=2, rejected=-1)

@@ -68,6 +68,14 @@ def test_actuals_go_where_their_predictions_went_by_a_path_of_their_own(director
     assert load_pipeline(directory / "flights.yaml").predictions is None
 
 
+def test_ids_are_hashed_on_both_sides_or_on_neither(directory: Path) -> None:
+    hashed = {**ARRIVALS, "hash": ["id"]}
+    assert "hash: the prediction id is hashed here, and not in flights" in problem(write(directory, hashed))
+    write(directory, {**FLIGHTS, "hash": ["id"]})
+    assert "hash: the prediction id is hashed in flights, and not here" in problem(write(directory, ARRIVALS))
+    assert load_pipeline(write(directory, hashed)).predictions is not None
+
+
 def test_what_is_the_path_s_own_stays_the_file_s(directory: Path) -> None:
     loaded = load_pipeline(write(directory, {**ARRIVALS, "arize": {"path": "object_store"}}))
     assert (loaded.pipeline.arize.path, loaded.pipeline.limits.max_records) == ("object_store", 1_000_000)
@@ -103,6 +111,41 @@ def test_a_file_that_was_kept_is_read_without_the_other_one(directory: Path) -> 
 )
 def test_a_wrong_file_of_actuals_says_what_is_allowed(directory: Path, changed: dict[str, Any], words: str) -> None:
     assert words in problem(write(directory, {**ARRIVALS, **changed}))
+
+
+@pytest.mark.parametrize(
+    ("join_window_days", "kept", "words"),
+    [
+        (14, "28d", None),
+        (10, "28d", None),
+        (15, "29d", "arrivals.yaml:17: policies.join_window_days: 15, and flights keeps its ids for 29 days"),
+        (15, "30d", None),
+    ],
+)
+def test_predictions_keep_their_ids_for_as_long_as_their_actuals_may_come(
+    directory: Path, join_window_days: int, kept: str, words: str | None
+) -> None:
+    write(directory, {**FLIGHTS, "keep": {"ids": kept}})
+    path = write(directory, {**ARRIVALS, "policies": {"join_window_days": join_window_days}})
+    if words is None:
+        assert load_pipeline(path).predictions is not None
+        return
+    assert problem(path).startswith(words)
+    with pytest.raises(WrongPipelineFile, match=r"Let keep\.ids in flights\.yaml be 30d or more, or leave it out"):
+        load_pipeline(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "kept", "words"),
+    [
+        (FLIGHTS, "27d", "keep.ids: actuals could not be matched: Arize's joining window is 14 days; allowed: 28d or"),
+        (ARRIVALS, "13d", "keep.ids: actuals could not be matched: policies.join_window_days is 14 days; allowed: 14d"),
+    ],
+)
+def test_ids_are_kept_for_the_joining_window_at_least(
+    directory: Path, data: dict[str, Any], kept: str, words: str
+) -> None:
+    assert words in problem(write(directory, {**data, "keep": {"ids": kept}}))
 
 
 def test_actuals_are_no_predictions_of_others(directory: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from deployments.local.ports import free_port
-from flows import backfill, ingest, replay
+from flows import backfill, replay, running
 from flows.cli import main
 from sluice.backfill.report import BackfillReport
 from sluice.replay.report import ReplayReport
@@ -19,7 +19,7 @@ EARLIER = RunReport(pipeline="another", run_id="earlier", started_at="2026-11-23
 
 
 COMMANDS: dict[str, tuple[ModuleType, Any]] = {
-    "run": (ingest, EARLIER),
+    "run": (running, EARLIER),
     "backfill --run --reason tried": (backfill, BackfillReport(run=EARLIER)),
     "replay --entry 1 --run --reason tried": (replay, ReplayReport(run=EARLIER)),
 }

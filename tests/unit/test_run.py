@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait as futures_wait
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flows.cli_text import run_text
 from sluice.connections import RunOptions
 from sluice.errors import NothingToResolve, RealignNotPossible, SourceUnavailable, StoreUnavailable
 from sluice.importing.settling import Settled
@@ -225,6 +227,16 @@ def test_a_run_keeps_no_file_of_what_is_settled(desk: Desk, tmp_path: Path) -> N
     desk.kafka.produce(A0, b"good 1", b"good 2")
     desk.run()
     assert [path for path in tmp_path.rglob("*.parquet") if path.is_file()] == []
+
+
+def test_what_an_older_sluice_sealed_is_told_though_its_balance_has_fewer_classes(desk: Desk) -> None:
+    desk.kafka.produce(A0, b"good 1")
+    desk.run(REFUSES)
+    key = Keys("flights").entry(1)
+    entry = json.loads(desk.store.objects[key])
+    del entry["ranges"][0]["balance"]["repeated"]
+    desk.store.objects[key] = json.dumps(entry).encode()
+    assert "1 = 1 staged → 1 accepted" in run_text(desk.run().as_dict())
 
 
 def test_what_a_dead_run_delivered_is_told_by_the_next_one_and_by_no_other(desk: Desk) -> None:

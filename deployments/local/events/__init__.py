@@ -12,6 +12,7 @@ time has something to find; the topics are therefore made with retention off.
 
 from deployments.local.events.arrivals import arrivals
 from deployments.local.events.departures import departures
+from deployments.local.events.flights import TOTAL
 from deployments.local.events.produced import PartitionProduced, Produced
 from deployments.local.events.producing import ARRIVALS, COUNT, SEED, TOPIC, more, produce, produce_arrivals
 from deployments.local.events.topic import EventsError
@@ -21,6 +22,7 @@ __all__ = [
     "COUNT",
     "SEED",
     "TOPIC",
+    "TOTAL",
     "EventsError",
     "PartitionProduced",
     "Produced",
