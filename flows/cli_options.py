@@ -113,7 +113,7 @@ def _audit(parser: argparse.ArgumentParser) -> None:
 
 
 def _coverage(parser: argparse.ArgumentParser) -> None:
-    days = "how far back to look: as far as Arize joins (policies.join_window_days) if left out, and never less"
+    days = "how far back to look: policies.join_window_days, or a week behind coverage.after_days, if left out"
     parser.add_argument("--days", type=_days, help=days)
 
 

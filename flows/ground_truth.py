@@ -31,6 +31,7 @@ def ground_truth(
         pipeline: The pipeline's name: that of its file in deployments/pipelines.
         max_windows: The largest number of windows that this run takes; None: as the pipeline file says.
         until: Only actuals from before this moment (Kafka's timestamp); None: all that there are.
-        days: How far back coverage looks, in days; None: as far as Arize joins (policies.join_window_days).
+        days: How far back coverage looks, in days; None: as far as Arize joins (policies.join_window_days), and at
+            least a week behind coverage.after_days.
     """
     return run_and_tell(pipeline, RunOptions(max_windows=max_windows, until=until), WithCoverage(days))

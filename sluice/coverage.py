@@ -33,7 +33,7 @@ def coverage_of(run: Run, days: int | None = None) -> CoverageReport:
 
     Args:
         run: of the actuals' pipeline.
-        days: how far back it looks; None: as far as the joining window, which is the least.
+        days: how far back it looks, no less than the joining window; None: see `Pipeline.look_back_days`.
 
     Raises:
         WrongUse: it names no pipeline of predictions, or the look-back is shorter than the joining window.
@@ -45,7 +45,7 @@ def coverage_of(run: Run, days: int | None = None) -> CoverageReport:
             "Coverage is of a pipeline of actuals: name its file, and in it `predictions: <pipeline>`",
         )
     check_days(pipeline, days)
-    window = pipeline.policies.join_window_days
+    window, look_back = pipeline.policies.join_window_days, days or pipeline.look_back_days
     run.ledger.load()
     ledger = Ledger(run.store, predictions.name).load()
     found = match(
@@ -53,7 +53,7 @@ def coverage_of(run: Run, days: int | None = None) -> CoverageReport:
         Side(store=run.store, ledger=run.ledger, staging=run.staging),
         Sent.to(run.destination),
         now_s=int(run.epoch_s()),
-        days=days or window,
+        days=look_back,
         join_window_days=window,
         besides=own_columns(pipeline.columns()),
     )
@@ -65,7 +65,7 @@ def coverage_of(run: Run, days: int | None = None) -> CoverageReport:
         environment=run.destination.environment,
         ledger_id=run.ledger.state.ledger_id if run.ledger.exists else None,
         written_at=run.now(),
-        days=days or window,
+        days=look_back,
         coverage=found,
         asked=Asked(at_least=asked.at_least, after_days=asked.after_days) if asked else None,
     )

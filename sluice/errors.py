@@ -35,7 +35,7 @@ SluiceError
 │   ├── ReplayDiffers            what Kafka has now gives other rows than the entry has
 │   ├── LedgerDamaged            a ledger object cannot be read, or the chain is broken
 │   ├── LedgerOfAnotherVersion   written by a newer Sluice
-│   ├── IdsDiffer                actuals and predictions have ids that can never be equal
+│   ├── NothingMatches           actuals and predictions can never be matched: their ids, or all of one side
 │   ├── AuditFailed              an audit found something lost, doubled or damaged
 │   ├── DestinationRefused       Arize refused the credentials or the space
 │   ├── DeliveryRefused          Arize refused the rows
@@ -237,8 +237,8 @@ class LedgerOfAnotherVersion(Terminal):
     """A ledger object was written in a format that this version does not know."""
 
 
-class IdsDiffer(Terminal):
-    """Actuals and predictions whose ids can never be equal: no truth would find its prediction."""
+class NothingMatches(Terminal):
+    """No actual can find its prediction: ids that can never be equal, or a side of which nothing would be sent."""
 
 
 class AuditFailed(Terminal):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sluice.clock import SystemClock
-from sluice.errors import IdsDiffer
+from sluice.errors import NothingMatches
 from sluice.opening import opened_tap
 from sluice.pipeline import FromValue, LoadedPipeline, Pipeline
 from sluice.preview import preview
@@ -33,7 +33,7 @@ def compare_ids(actuals: LoadedPipeline, settings: Settings) -> str:
     """Say that the last actuals and the last predictions have ids that can be equal.
 
     Raises:
-        IdsDiffer: on one side they are no text, or no shape of text is on both.
+        NothingMatches: on one side they are no text, or no record would be sent; or no shape of text is on both.
         NothingToCompare: see there.
         SluiceError: Kafka cannot be looked at.
     """
@@ -47,7 +47,7 @@ def compare_ids(actuals: LoadedPipeline, settings: Settings) -> str:
     told = "; ".join(f"{name}: {', '.join(found)}" for name, found in shapes.items())
     one, other = shapes.values()
     if not {*one} & {*other}:
-        raise IdsDiffer(f"No id of the one side looks like one of the other ({told})", _SAME)
+        raise NothingMatches(f"No id of the one side looks like one of the other ({told})", _SAME)
     return f"text on both sides ({told})"
 
 
@@ -70,10 +70,17 @@ def _require_text(pipeline: Pipeline, found: Mapping[str, Any]) -> None:
     count = sum(item["count"] for item in broken)
     if count > found["max_rejected"] * found["records"]:
         first = max(broken, key=lambda item: int(item["count"]))
-        raise IdsDiffer(
+        raise NothingMatches(
             f"{pipeline.name}: {count:,} of {counted(found['records'], 'record')} have no id that can be sent "
             f"({first['reason']}; such as {first['at'][0]})",
             f"An id is text, and Sluice makes none of a number. {_SAME}",
+        )
+    if found["reasons"] and not found["rows"]:
+        first = found["reasons"][0]
+        raise NothingMatches(
+            f"{pipeline.name}: none of {counted(found['records'], 'record')} would be sent "
+            f"({first['reason']}; such as {first['at'][0]})",
+            "Mend the mapping: sluice preview FILE shows what becomes of each record",
         )
     if not found["rows"]:
         raise NothingToCompare(f"{pipeline.name}: {', '.join(found['topics'])} holds no record that would be sent")

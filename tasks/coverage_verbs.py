@@ -30,7 +30,7 @@ class WithCoverage:
     """Adds the coverage to a run that is over; whatever fails there, the delivery stands.
 
     Args:
-        days: how far back it looks; None: the joining window.
+        days: how far back it looks; None: see `Pipeline.look_back_days`.
     """
 
     def __init__(self, days: int | None) -> None:

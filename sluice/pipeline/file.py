@@ -86,7 +86,7 @@ def _hashes_ids(pipeline: Pipeline) -> bool:
 def _check_ids(actuals: LoadedPipeline, document: Document, predictions: LoadedPipeline) -> None:
     """Check that predictions are known for as long as their actuals may come, which their own file cannot know."""
     kept_s, window = predictions.pipeline.keep.ids, actuals.pipeline.policies.join_window_days
-    least = least_ids_days("predictions", window)
+    least = least_ids_days(actuals.pipeline, of_predictions=True)
     if kept_s is not None and kept_s < least * DAY_S:
         line = document.line(("policies", "join_window_days"))
         kept = f"{predictions.pipeline.name} keeps its ids for {kept_s / DAY_S:g} days"

@@ -21,7 +21,7 @@ from sluice.pipeline.columns import (
 from sluice.pipeline.map import Map
 from sluice.pipeline.notation import TextPlace
 from sluice.pipeline.predictions import aimed_as_predictions
-from sluice.pipeline.rules import broken_rules
+from sluice.pipeline.rules import broken_rules, look_back_days
 from sluice.pipeline.values import (
     PARTITIONS_SCHEMA,
     STARTS,
@@ -196,8 +196,8 @@ class Keep(Strict):
     )
     ids: Days | None = Field(
         default=None,
-        description="Digests of ids, by which actuals are matched, in days from delivery: 60d. At least "
-        "policies.join_window_days; of predictions twice as many.",
+        description="Digests of ids, by which actuals are matched, in days from delivery: 60d. At least as far as "
+        "coverage looks back; of predictions the joining window more.",
     )
 
 
@@ -242,6 +242,11 @@ class Pipeline(Strict):
         default=None, description="Of actuals: the share of predictions with ground truth below which it is told."
     )
     keep: Keep = Field(default_factory=Keep, description="How long files are kept in the store.")
+
+    @property
+    def look_back_days(self) -> int:
+        """Of actuals: how far back coverage looks where nobody says it; see the rule."""
+        return look_back_days(self.policies, self.coverage)
 
     @model_validator(mode="before")
     @classmethod

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sluice.pipeline.places import FromRecord, FromValue, Origin
 from sluice.pipeline.values import DAY_S
 
 if TYPE_CHECKING:
-    from sluice.pipeline import Pipeline
+    from sluice.pipeline.model import Coverage, Pipeline, Policies
 
 Place = tuple[str, ...]
+_JUDGED_DAYS: Final = 7
 
 
 def broken_rules(pipeline: Pipeline) -> list[tuple[Place, str]]:
@@ -55,17 +56,24 @@ def _ground_truth(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
         yield ("coverage",), "nobody knows of which predictions; name their pipeline: `predictions`"
 
 
-def least_ids_days(kind: str, join_window_days: int) -> int:
-    """How many days ids have to be kept, so that actuals can be matched: the joining window.
+def look_back_days(policies: Policies, coverage: Coverage | None) -> int:
+    """How far back coverage looks: as far as actuals are joined, and to a week of days that are old enough to count."""
+    judged = coverage.after_days + _JUDGED_DAYS if coverage is not None else 0
+    return max(policies.join_window_days, judged)
 
-    Those of predictions twice as long: an actual of the last window may have its prediction in the one before.
+
+def least_ids_days(pipeline: Pipeline, *, of_predictions: bool) -> int:
+    """How many days ids have to be kept, so that a pipeline's actuals can be matched: as far as it is looked back.
+
+    Those of predictions the joining window longer: an actual of long ago may have its prediction before that.
     """
-    return join_window_days * (2 if kind == "predictions" else 1)
+    policies = pipeline.policies
+    return look_back_days(policies, pipeline.coverage) + (policies.join_window_days if of_predictions else 0)
 
 
 def _ids(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
     kept_s, window = pipeline.keep.ids, pipeline.policies.join_window_days
-    least = least_ids_days(pipeline.kind, window)
+    least = least_ids_days(pipeline, of_predictions=pipeline.kind == "predictions")
     if kept_s is not None and kept_s < least * DAY_S:
         whose = "Arize's joining window" if pipeline.kind == "predictions" else "policies.join_window_days"
         yield ("keep", "ids"), f"actuals could not be matched: {whose} is {window} days; allowed: {least}d or more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]  # 
 
 from deployments.local.processes import wait_until
 from tests.end_to_end.bench import Bench, Done
-from tests.end_to_end.events import ENOUGH_S, Written
+from tests.end_to_end.events import ENOUGH_S, Written, append
 from tests.end_to_end.kafka_hands import allow, logged_in
+from tests.end_to_end.truths import Pair, prediction, topics, truth, write
 
 if TYPE_CHECKING:
     from deployments.local.kafka import Kafka
@@ -155,3 +157,22 @@ def test_a_file_that_holds_no_deployments_is_told(
 def test_check_takes_a_file_or_the_deployments(bench: Bench, arguments: list[str]) -> None:
     done = bench.sluice("check", *arguments)
     assert (done.code, done.found["error"]) == (2, "WrongUse")
+
+
+# --- actuals and their predictions
+
+
+def test_ids_that_can_never_meet_are_told_before_a_run(bench: Bench) -> None:
+    predictions, actuals = topics(bench.servers)
+    pair = Pair.of(bench, predictions, actuals)
+    what = f"ids of {pair.flights}"
+    assert trials(check(bench, pair.arrivals))[what][0] is None
+    write(predictions, [prediction(number) for number in range(3)])
+    append(actuals, 0, [json.dumps({**truth(number), "id": number}).encode() for number in range(3)])
+    done = check(bench, pair.arrivals)
+    ok, says = trials(done)[what]
+    assert (done.code, ok) == (1, False)
+    assert f"{pair.arrivals}: 3 of 3 records have no id that can be sent (id: expected string; such as " in says
+    assert "docs/runbook.md#nothing-matches" in says
+    write(actuals, [truth(number) for number in range(97)])
+    assert trials(check(bench, pair.arrivals))[what][0] is True

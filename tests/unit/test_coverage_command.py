@@ -75,6 +75,14 @@ def test_a_longer_look_back_knows_more(pair: Pair) -> None:
         coverage(pair, days=13)
 
 
+def test_without_a_word_it_looks_back_to_a_week_of_days_that_count(pair: Pair) -> None:
+    pair.arrivals.world.now_s += 20 * DAY_S
+    assert coverage(pair).coverage.total.delivered == 0
+    late: dict[str, Any] = {"coverage": {"at_least": 0.9, "after_days": 18}}
+    found = coverage(pair, **late)
+    assert (found.days, found.coverage.total.delivered, len(found.below)) == (25, 10, 1)
+
+
 def test_without_the_pipeline_of_the_predictions_there_is_none(pair: Pair) -> None:
     with pytest.raises(WrongUse, match="flights does not name the pipeline of its predictions"):
         coverage_of(pair.flights.person(flights_file()))

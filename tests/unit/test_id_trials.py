@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice import id_trials
-from sluice.errors import IdsDiffer, SluiceError
+from sluice.errors import NothingMatches, SluiceError
 from sluice.id_trials import NothingToCompare, compare_ids, shapes_of
 from sluice.pipeline import Pipeline
 from sluice.settings import Settings
@@ -52,7 +52,7 @@ def test_ids_of_one_shape_can_meet_and_none_of_them_is_shown(monkeypatch: pytest
 def test_ids_that_can_never_meet_are_told_with_the_next_step(
     monkeypatch: pytest.MonkeyPatch, flights: dict[str, Any], arrivals: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(IdsDiffer) as caught:
+    with pytest.raises(NothingMatches) as caught:
         compared(monkeypatch, flights, arrivals)
     assert says in str(caught.value)
     assert "the field that holds the prediction's id" in str(caught.value)
@@ -76,11 +76,20 @@ def test_a_few_records_without_an_id_are_rejected_by_the_run_and_stop_nothing_he
     assert compared(monkeypatch, seen("1"), seen("2", "3", "4", reasons=(NUMBER,))).startswith("text on both sides")
 
 
+def test_a_side_of_which_nothing_would_be_sent_is_told_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeless = {"reason": "prediction_ts: missing", "count": 9, "at": ["arrivals[0] 1"]}
+    with pytest.raises(NothingMatches) as caught:
+        compared(monkeypatch, seen("1"), seen(reasons=(timeless,)))
+    assert "arrivals: none of 9 records would be sent (prediction_ts: missing; such as arrivals[0] 1)" in str(
+        caught.value
+    )
+
+
 def test_shapes_are_named_in_their_order() -> None:
     uuid = "0b3d5c4e-8a52-4a7e-9d0a-8d0e2f1c9b7a"
     assert shapes_of(["hmac:ab", "x", uuid, uuid.replace("-", "").upper(), "12", "a\nb"]) == [
         *("digits", "UUIDs", "keyed hashes", "other text"),
     ]
     assert shapes_of([]) == []
-    assert issubclass(IdsDiffer, SluiceError)
+    assert issubclass(NothingMatches, SluiceError)
     assert Path(id_trials.__file__).exists()
