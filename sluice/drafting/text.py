@@ -181,6 +181,12 @@ def _version(draft: Draft) -> Iterator[Line]:
 
 def _arize(draft: Draft, name: str) -> Iterator[str]:
     yield ""
+    if draft.kind == "actuals":
+        yield from comment(
+            "Where the file of the predictions is beside this one, take in the line below, in the place of model and "
+            "type: they are those of the predictions then, and there is a coverage (docs/ground-truth.md)."
+        )
+        yield f"# predictions: {TODO}"
     yield "arize:"
     type_ = Line(f"  type: {draft.outcome.type or TODO}")
     if draft.outcome.type is None:

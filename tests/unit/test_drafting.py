@@ -316,6 +316,8 @@ def test_actuals_are_told_by_what_they_hold_or_by_the_topic_s_name() -> None:
     ]
     found = pipeline(drafted(*true))
     assert (found.kind, found.map.tags, found.map.features, found.map.version) == ("actuals", {}, None, None)
+    assert "# predictions: $TODO\narize:" in drafted(*true)
+    assert "# predictions:" not in drafted(*many())
     called = [{"id": event["id"], "label": "late"} for event in true]
     assert pipeline(drafted(*called, topic="flights.actuals")).kind == "actuals"
     assert pipeline(drafted(*called, kind="actuals")).kind == "actuals"
