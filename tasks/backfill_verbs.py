@@ -128,6 +128,7 @@ class BackfillVerbs:
 
     def record(self, report: BackfillReport) -> None:
         self._tell_of(report.run.windows)
+        self._progress.rest()
         record_backfill(self._run_id, report, self._parameters, self._progress.so_far(report.left))
 
     @never_failing

@@ -59,6 +59,7 @@ class Telling:
         return self._verbs.commit(settled)
 
     def record(self, report: RunReport) -> None:
+        self._progress.bar.rest()
         self._verbs.record(report)
 
     def _note(self, receipts: Iterable[Receipt]) -> None:
