@@ -15,6 +15,7 @@ from sluice.ingest import Planned
 from sluice.report import WindowReport
 from tasks.never_failing import never_failing
 
+_EVERY_S: Final = 2.0
 _MOMENT_S: Final = 5.0
 _FEW: Final = 2  # windows: over before anybody looks at a bar
 
@@ -34,7 +35,7 @@ class Progress:
         self._whole = 0
         self._left = 0
         self._told: int | None = None
-        self._began_s = 0.0
+        self._began_s = self._said_s = 0.0
         self._last: Future[object] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progress")
 
@@ -44,21 +45,24 @@ class Progress:
         self._whole += offsets
         self._left += offsets
         if is_first and offsets:
-            self._began_s = time.monotonic()
+            self._began_s = self._said_s = time.monotonic()
             self._submit(self._create)
 
     def update(self, left: int) -> None:
-        """Say that so many offsets are left."""
+        """Say that so many offsets are left; soon, if it was said a moment ago."""
         self._left = left
-        self._submit(self._update)
+        if (now_s := time.monotonic()) - self._said_s >= _EVERY_S:
+            self._said_s = now_s
+            self._submit(self._update)
 
     def so_far(self, left: int) -> str:
         """How far it has come, in words, when so many offsets are left."""
         return f"{max(self._whole - left, 0):,} of {self._whole:,} offsets taken"
 
     def rest(self) -> None:
-        """Leave a moment to what is still to be told: a run that is over has a full bar, as a rule."""
+        """Tell how far it is, and leave a moment to that: a run that is over has a full bar, as a rule."""
         if self._last is not None:
+            self._submit(self._update)
             wait([self._last], timeout=_MOMENT_S)
 
     def _submit(self, tell: Callable[[], object]) -> None:

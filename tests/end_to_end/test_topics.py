@@ -32,8 +32,8 @@ def test_what_kafka_dropped_stops_the_run_or_is_counted(bench: Bench, thirty: Wr
     assert bench.sluice("status", name).found["partitions"][0]["retention_margin"] == -7
     bench.pipeline(name, thirty.topic, policies={"on_expired": "record"})
     assert bench.finished(name).found["totals"] == {
-        "offsets": 20, "staged": 13, "tombstones": 0, "rejected": 0, "filtered": 0, "invisible": 0, "expired": 7,
-        "rows_accepted": 13, "rows_placed": 0, "rows_dropped": 0, "files_pending": 0,
+        "offsets": 20, "staged": 13, "tombstones": 0, "rejected": 0, "repeated": 0, "filtered": 0, "invisible": 0,
+        "expired": 7, "rows_accepted": 13, "rows_placed": 0, "rows_dropped": 0, "files_pending": 0,
     }  # fmt: skip
     assert bench.ids(name) == sorted([*thirty.good_in(0, 0, 10), *thirty.good_in(0, 17, 30)])
     thirty.classes[0][10:17] = ["expired"] * 7
