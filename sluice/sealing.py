@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,12 +14,13 @@ import polars as pl
 from sluice.clock import epoch_s_of, timestamp
 from sluice.connections import Connections
 from sluice.errors import NothingToResolve, WrongSettings
+from sluice.judging import judged
 from sluice.ledger import Ledger, entries
 from sluice.ledger.names import SlotName
 from sluice.ledger.went import Sent
-from sluice.offsets import CountedRange, OffsetRange, Partition
+from sluice.offsets import CountedRange, OffsetRange
 from sluice.pipeline import LoadedPipeline, Pipeline
-from sluice.records import ReadRange, Record, Rejected
+from sluice.records import ReadRange, Record
 from sluice.redaction import Redaction
 from sluice.repeats import Decided, Repeats
 from sluice.staging import Staging
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _REASONS = 3  # the commonest ones are named
 _PLACES = 5  # of corrections: so many offsets are named
 _WITHOUT_A_KEY = "Take the staged files, or hash a field in today's pipeline file, too: then SLUICE_HASH_KEY is read"
-_CORRECTS = "an earlier actual of this id says otherwise, and policies.corrections is reject"
 # Where the file of an entry will be: of its id, its first range, and the file with its sha256.
 Address: TypeAlias = Callable[[str, OffsetRange, Path, str], str]
 
@@ -211,36 +211,6 @@ class Sealing:
 
     def _ledger_range(self, counted: CountedRange) -> entries.LedgerRange:
         return entries.LedgerRange.of(counted, self._ledger.state.topics[counted.range.partition.topic])
-
-
-def judged(
-    read: Sequence[ReadRange], mapped: MappedWindow, decided: Decided
-) -> tuple[tuple[CountedRange, ...], tuple[Rejected, ...]]:
-    """Return ranges and rejected records of a window of actuals with what is not sent of it in their classes."""
-    dropped = decided.unsent & decided.corrected
-    repeated, corrected = decided.counted(decided.repeated & decided.unsent), decided.counted(dropped)
-    counted = tuple(_recounted(item, repeated, corrected) for item in mapped.counted)
-    wanted = decided.offsets(dropped)
-    records = (item.records.record(at) for item in read for at in _at(item, wanted)) if wanted else ()
-    found = [*mapped.rejected, *(Rejected(record=record, reason=_CORRECTS) for record in records)]
-    return counted, tuple(sorted(found, key=lambda item: (item.record.partition, item.record.offset)))
-
-
-def _at(read: ReadRange, wanted: Collection[tuple[Partition, int]]) -> Iterator[int]:
-    """Yield where in what was read of a range some offsets are."""
-    partition = read.range.partition
-    return (at for at, offset in enumerate(read.records.offsets()) if (partition, offset) in wanted)
-
-
-def _recounted(item: CountedRange, repeated: Counter[Partition], corrected: Counter[Partition]) -> CountedRange:
-    again, others = repeated[item.range.partition], corrected[item.range.partition]
-    balance = item.balance
-    return replace(
-        item,
-        balance=replace(
-            balance, staged=balance.staged - again - others, repeated=again, rejected=balance.rejected + others
-        ),
-    )
 
 
 def parts_of(frame: pl.DataFrame, pipeline: Pipeline) -> tuple[entries.Part, ...]:
