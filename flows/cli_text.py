@@ -89,6 +89,8 @@ def status_text(found: Mapping[str, Any]) -> str:
     lines = [f"{found['pipeline']}: {begun}; group {found['group']}"]
     if found["partitions"]:
         lines.append(table(_PARTITION, ([item[name] for name in _PARTITION] for item in found["partitions"])))
+    if (waits := found["predictions"]) and waits["delivered_until"]:
+        lines.append(f"waits for {waits['pipeline']}, which is delivered up to {waits['delivered_until']}")
     if found["problem"]:
         lines.append(f"the next run stops: {found['problem']['message']}")
     files = {name: count for name, count in found["files"].items() if count}

@@ -37,7 +37,11 @@ from sluice.waiting import Predictions
 
 
 class Run:
-    """The verbs of one run, each doing one thing to what is connected. See `ingest` for their order."""
+    """The verbs of one run, each doing one thing to what is connected. See `ingest` for their order.
+
+    Attributes:
+        waits_from: by the last plan, the moment from which on actuals wait for their predictions; None: none do.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Run:
         self._connections = connections
         self._options = options or RunOptions()
         self._waits_for = self._predictions(loaded)
+        self.waits_from: datetime | None = None
         self._taken = 0
         self._may_write = False
         self._aimed: dict[tuple[str | None, str | None], Run] = {}
@@ -200,11 +205,21 @@ class Run:
 
     def _until(self) -> datetime | None:
         """Only what came before this moment is taken: what a person asks for, and what predictions are delivered of."""
-        if self._waits_for is None:
+        now_s, until = self.epoch_s(), self.delivered_until()
+        if self._waits_for is None or until is None:
             return self._options.until
-        until = datetime.fromtimestamp(self._waits_for.delivered_until_s(self.epoch_s()) or 0, UTC)
         step("run.waits", of=self._waits_for.pipeline.name, until=until.isoformat(timespec="seconds"))
+        self.waits_from = until if until.timestamp() < now_s else None
         return min(until, self._options.until or until)
+
+    def delivered_until(self) -> datetime | None:
+        """Return the moment up to which the predictions are delivered that actuals wait for; None: they wait for none.
+
+        It is 1970 where none was ever delivered.
+        """
+        if self._waits_for is None:
+            return None
+        return datetime.fromtimestamp(self._waits_for.delivered_until_s(self.epoch_s()) or 0, UTC)
 
     @property
     def _windows_left(self) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
+from sluice.clock import timestamp
 from sluice.delivery import waits_for_a_word, words_on
 from sluice.errors import GroupAhead, SluiceError
 from sluice.importing.failures import failure_of
@@ -40,12 +41,24 @@ def status(run: Run) -> dict[str, Any]:
         "group": run.pipeline.source.kafka.group,
         "problem": problem.as_dict() if problem else None,
         "partitions": [_partition(standing, item) for item in standing.partitions] if standing else [],
+        "predictions": _predictions(run),
         "waiting": [_waiting(run, name, entry, problem) for name, entry in _sealed(run).items()],
         "backfills": [_backfill(number, claim) for number, claim in sorted(state.claims.items())] if state else [],
         "files": file_counts(run),
         "redeemed": sum(sum(taken.values()) for taken in state.once_more.redeemed.values()) if state else 0,
         "may_be_counted_twice": [{"entry": shown(item.name), "part": item.part} for item in run.deliveries.doubts()],
     }
+
+
+def _predictions(run: Run) -> dict[str, str | None] | None:
+    """Of actuals, the pipeline of their predictions; if they wait for it, up to which moment it is delivered."""
+    if run.predictions is None:
+        return None
+    try:
+        until = run.delivered_until()
+    except SluiceError:  # Kafka, mostly: `problem` says it of the pipeline's own
+        until = None
+    return {"pipeline": run.predictions.name, "delivered_until": timestamp(until.timestamp()) if until else None}
 
 
 def file_counts(run: Run) -> dict[str, int | None]:

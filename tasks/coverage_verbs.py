@@ -42,6 +42,10 @@ class WithCoverage:
 
     def tell(self, run: Run, report: RunReport) -> RunReport:
         """Publish the coverage, and say it in a note of the report."""
+        if run.predictions is not None and run.waits_from is not None:
+            since = run.waits_from.isoformat(timespec="seconds")
+            words = f"Actuals from {since} on wait: {run.predictions.name} is delivered up to then"
+            report = replace(report, notes=(*report.notes, words))
         if run.predictions is None:
             words = f"Coverage is not known: {run.pipeline.name} does not name its `predictions`"
             return replace(report, notes=(*report.notes, words))

@@ -94,6 +94,20 @@ def test_actuals_that_name_no_predictions_are_delivered_without_a_coverage(api: 
     assert pair.sent() == pair.actuals.good
 
 
+def test_what_waits_for_its_predictions_is_said(api: PrefectApi, bench: Bench) -> None:
+    pair = Pair.of(bench, *topics(bench.servers), limits={"max_records": 2})
+    bench.actuals(pair.arrivals, pair.actuals.topic, pair.flights, policies={"wait_for": pair.flights})
+    write(pair.predictions, [prediction(number) for number in range(4)])
+    assert bench.run(pair.flights, "--max-windows", "1").code == 0
+    write(pair.actuals, [truth(number) for number in range(4)])
+    waits = run(api, pair.arrivals)["state"]["message"]
+    assert waits.startswith("Nothing new. Actuals from ")
+    assert f" on wait: {pair.flights} is delivered up to then. 0 of 2 predictions have their truth (0%)" in waits
+    bench.finished(pair.flights)
+    assert " wait: " not in run(api, pair.arrivals)["state"]["message"]
+    pair.check()
+
+
 def test_the_form_explains_every_field(api: PrefectApi) -> None:
     schema = api.deployment("ground_truth/arrivals")["parameter_openapi_schema"]
     assert schema["required"] == ["pipeline"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from flows.cli_text import status_text
 from sluice.offsets import Partition
+from sluice.status import status
 from tests.arrivals import Pair, arrivals_file, event, flights_file
 from tests.parts import MARKER, REFUSES
 
@@ -44,6 +47,24 @@ def test_what_came_from_the_first_prediction_on_that_is_not_delivered_waits(pair
     assert pair.arrivals.kafka.group[A0].offset == 2
     pair.flights.run(file=flights_file())
     assert taken(pair) == 2
+
+
+def test_status_and_run_say_up_to_when_predictions_are_delivered(pair: Pair) -> None:
+    pair.flights.run(file=flights_file(limits={"max_records": 2, "max_windows": 1}))
+    found = status(pair.arrivals.open(WAITS))
+    assert found["predictions"] == {"pipeline": "flights", "delivered_until": "2023-11-14T12:02:00Z"}
+    assert "waits for flights, which is delivered up to 2023-11-14T12:02:00Z" in status_text(found)
+    waiting = pair.arrivals.open(WAITS)
+    waiting.plan()
+    assert waiting.waits_from == datetime(2023, 11, 14, 12, 2, tzinfo=UTC)
+    pair.flights.run(file=flights_file())
+    waiting.plan()
+    assert waiting.waits_from is None
+    assert status(pair.arrivals.open(arrivals_file()))["predictions"] == {
+        "pipeline": "flights",
+        "delivered_until": None,
+    }
+    assert status(pair.flights.open(flights_file()))["predictions"] is None
 
 
 def test_a_sealed_window_that_is_not_delivered_is_waited_for(pair: Pair) -> None:
