@@ -35,10 +35,11 @@ class Generations:
                 where there is no file yet.
         """
         while True:
+            seen = self._work.imports.newest()
             newest = self.fitting()
             if newest is not None and not self.is_full(*newest) and self._has_job(*newest):
                 return newest
-            self.begin(try_out)
+            self._begin_behind(seen, try_out)
 
     def fitting(self) -> Numbered | None:
         """The newest generation of this very space, model and bucket: no earlier one is ever taken up again.
@@ -50,10 +51,13 @@ class Generations:
 
     def begin(self, try_out: TryOut | None = None) -> None:
         """Begin the next generation, unless another run is faster; who begins a managed one makes its job, once."""
-        newest = self._work.imports.newest()
-        number = (newest[0] if newest else 0) + 1
+        self._begin_behind(self._work.imports.newest(), try_out)
+
+    def _begin_behind(self, seen: Numbered | None, try_out: TryOut | None) -> None:
+        """Begin the next one behind the newest that was seen; one that another run began meanwhile may do."""
+        number = (seen[0] if seen else 0) + 1
         while self._is_used(spec := self._spec(number)):
-            if self._work.imports.newest() != newest:
+            if self._work.imports.newest() != seen:
                 return  # by another run, a moment ago
             number += 1
         if try_out is not None:

@@ -12,6 +12,7 @@ import pytest
 
 from sluice.errors import LedgerMoved, NothingToResolve
 from sluice.import_job import apply, begin_next, describe, say_made
+from sluice.importing.generations import Generations, Numbered, TryOut
 from sluice.importing.jobs import FileStatus, JobSpec, JobStatus, SettledStatus
 from sluice.ingest import ingest
 from sluice.ledger.entries import Window
@@ -26,6 +27,7 @@ from tests.imports import OURS, file_of
 from tests.parts import pipeline_file
 
 FILE = pipeline_file(path="object_store")
+EMPTY = RunReport(pipeline="flights", run_id="another", started_at="2026-01-01T00:00:00Z")
 EXISTING = pipeline_file(path="object_store", import_job="existing")
 
 
@@ -116,6 +118,23 @@ def test_a_dry_run_that_arize_refuses_ends_the_run_before_anything_is_sealed(des
     assert (len(desk.entries), desk.imports.jobs) == (1, {})
     desk.imports.dry_run_says = ""
     assert states(run(desk)) == ["committed"]
+
+
+def test_a_generation_that_another_run_begins_meanwhile_is_taken_and_no_second_job_made(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, others = Generations._begin_behind, [desk.open(FILE)]
+    desk.kafka.produce(A0, b"good 1", b"good 2")
+
+    def another_is_faster(mine: Generations, seen: Numbered | None, try_out: TryOut | None) -> None:
+        if others:  # between a look and what follows of it, once
+            ingest(others.pop(), EMPTY, parallel_windows=1)
+        begin(mine, seen, try_out)
+
+    monkeypatch.setattr(Generations, "_begin_behind", another_is_faster)
+    report = run(desk)
+    assert (report.state, others, list(desk.imports.jobs)) == ("done", [], ["job 1"])
+    assert len(desk.imports.imported) == 1
 
 
 def test_a_job_that_was_made_though_its_answer_got_lost_is_found(desk: Desk) -> None:
