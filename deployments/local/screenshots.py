@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from deployments.local.api import PrefectApi
 from deployments.local.browser import NoBrowserError, Page, chromium, running_camera
 from deployments.local.events import TOPIC
 from deployments.local.options import Teller
-from deployments.local.processes import unwinding_on_sigterm
+from deployments.local.processes import unwinding_on_sigterm, wait_until
 from deployments.local.stack import Stack, running_stack
 from tasks.links import artifact_link, run_form_link, run_link
 
@@ -104,7 +105,15 @@ def _run_each(api: PrefectApi, stack: Stack, say: Callable[[str], None]) -> None
             api.clear_runs(deployment)
             for parameters in RUNS[_flow_of(name)]:
                 run = api.wait_for(api.trigger(deployment, parameters), deadline_s=_RUN_S)
+                # Sent in batches: a process that is ended with its worker takes the last ones with it.
+                wait_until(partial(_has_log, api, run["id"]), _RUN_S, f"the log of {run['name']}")
                 say(f"{run['state_name']}: {run['name']}")
+
+
+def _has_log(api: PrefectApi, run_id: str) -> bool:
+    """Whether the log of a run is there to its end."""
+    wanted = {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200}
+    return any(line["message"].startswith("Finished in state") for line in api.ask("POST", "/logs/filter", wanted))
 
 
 def _deployments(api: PrefectApi) -> dict[str, str]:
