@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flows.cli_grid import fitted, grid
-from flows.cli_opening import settings
+from flows.cli_opening import loaded, settings
 from sluice.words import counted
 
 _WIDEST = 24  # a cell
@@ -16,18 +16,9 @@ _WIDEST = 24  # a cell
 
 def previewed(options: argparse.Namespace) -> dict[str, Any]:
     """Preview a pipeline: on Kafka alone, and on the hash key where the file hashes."""
-    from sluice.checking import pipeline_called
-    from sluice.clock import SystemClock
-    from sluice.opening import opened_tap
-    from sluice.preview import preview
-    from sluice.redaction import Redaction
+    from sluice.last_records import preview_last
 
-    here = settings()
-    pipeline = pipeline_called(options.file, here).pipeline
-    kafka, hashes = pipeline.source.kafka, bool(pipeline.hash)
-    with opened_tap(here, kafka.connection, group=kafka.group, hash_key=hashes) as tap:
-        key = here.hash_key().get_secret_value() if hashes else ""
-        return preview(pipeline, tap, Redaction.of(pipeline, key), SystemClock(), options.count)
+    return preview_last(loaded(options).pipeline, settings(), options.count)
 
 
 def preview_text(found: Mapping[str, Any], width: int) -> str:

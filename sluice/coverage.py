@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sluice.errors import WrongUse
+from sluice.ground_truth.coverage import Coverage
 from sluice.ground_truth.ids import own_columns
 from sluice.ground_truth.matching import Side, match
-from sluice.ground_truth.report import Asked, CoverageReport
+from sluice.ground_truth.report import CoverageReport
 from sluice.ledger import Ledger
 from sluice.ledger.went import Sent
 from sluice.pipeline import Pipeline
@@ -38,37 +39,42 @@ def coverage_of(run: Run, days: int | None = None) -> CoverageReport:
     Raises:
         WrongUse: it names no pipeline of predictions, or the look-back is shorter than the joining window.
     """
-    pipeline, predictions = run.pipeline, run.predictions
-    if predictions is None:
-        raise WrongUse(
-            f"{pipeline.name} does not name the pipeline of its predictions, so nothing can be matched",
-            "Coverage is of a pipeline of actuals: name its file, and in it `predictions: <pipeline>`",
-        )
+    pipeline = run.pipeline
     check_days(pipeline, days)
-    window, look_back = pipeline.policies.join_window_days, days or pipeline.look_back_days
-    run.ledger.load()
-    ledger = Ledger(run.store, predictions.name).load()
-    found = match(
-        Side(store=run.store, ledger=ledger, staging=Staging(run.store, ledger.keys, run.scratch)),
-        Side(store=run.store, ledger=run.ledger, staging=run.staging),
-        Sent.to(run.destination),
-        now_s=int(run.epoch_s()),
-        days=look_back,
-        join_window_days=window,
-        besides=own_columns(pipeline.columns()),
-    )
-    asked = pipeline.coverage
-    report = CoverageReport(
+    look_back = days or pipeline.look_back_days
+    found = _matched(run, look_back)
+    total = found.total
+    step("coverage.told", pipeline=pipeline.name, predictions=total.delivered, with_actual=total.with_actual)
+    return CoverageReport(
         pipeline=pipeline.name,
-        predictions=predictions.name,
+        predictions=_predictions(run).name,
         model=run.destination.model,
         environment=run.destination.environment,
         ledger_id=run.ledger.state.ledger_id if run.ledger.exists else None,
         written_at=run.now(),
         days=look_back,
         coverage=found,
-        asked=Asked(at_least=asked.at_least, after_days=asked.after_days) if asked else None,
+        asked=pipeline.coverage,
     )
-    total = found.total
-    step("coverage.told", pipeline=pipeline.name, predictions=total.delivered, with_actual=total.with_actual)
-    return report
+
+
+def _matched(run: Run, days: int) -> Coverage:
+    ledger = Ledger(run.store, _predictions(run).name).load()
+    return match(
+        Side(store=run.store, ledger=ledger, staging=Staging(run.store, ledger.keys, run.scratch)),
+        Side(store=run.store, ledger=run.ledger.load(), staging=run.staging),
+        Sent.to(run.destination),
+        now_s=int(run.epoch_s()),
+        days=days,
+        join_window_days=run.pipeline.policies.join_window_days,
+        besides=own_columns(run.pipeline.columns()),
+    )
+
+
+def _predictions(run: Run) -> Pipeline:
+    if run.predictions is None:
+        raise WrongUse(
+            f"{run.pipeline.name} does not name the pipeline of its predictions, so nothing can be matched",
+            "Coverage is of a pipeline of actuals: name its file, and in it `predictions: <pipeline>`",
+        )
+    return run.predictions

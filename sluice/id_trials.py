@@ -6,12 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sluice.clock import SystemClock
 from sluice.errors import NothingMatches
-from sluice.opening import opened_tap
+from sluice.last_records import preview_last
 from sluice.pipeline import FromValue, LoadedPipeline, Pipeline
-from sluice.preview import preview
-from sluice.redaction import Redaction
 from sluice.settings import Settings
 from sluice.words import counted
 
@@ -40,7 +37,7 @@ def compare_ids(actuals: LoadedPipeline, settings: Settings) -> str:
     if actuals.predictions is None:
         raise NothingToCompare(f"{actuals.pipeline.name} does not name its `predictions`")
     pipelines = (actuals.predictions.pipeline, actuals.pipeline)
-    sides = {pipeline.name: _looked_at(pipeline, settings) for pipeline in pipelines}
+    sides = {pipeline.name: preview_last(pipeline, settings, RECORDS) for pipeline in pipelines}
     for pipeline in pipelines:
         _require_text(pipeline, sides[pipeline.name])
     shapes = {name: shapes_of(row["prediction_id"] for row in found["rows"]) for name, found in sides.items()}
@@ -55,13 +52,6 @@ def shapes_of(ids: Iterable[str]) -> list[str]:
     """Name what ids look like, and show none of them."""
     found = {next(name for name, shape in _SHAPES.items() if re.fullmatch(shape, id_, re.DOTALL)) for id_ in ids}
     return [name for name in _SHAPES if name in found]
-
-
-def _looked_at(pipeline: Pipeline, settings: Settings) -> dict[str, Any]:
-    kafka, hashes = pipeline.source.kafka, bool(pipeline.hash)
-    with opened_tap(settings, kafka.connection, group=kafka.group, hash_key=hashes) as tap:
-        key = settings.hash_key().get_secret_value() if hashes else ""
-        return preview(pipeline, tap, Redaction.of(pipeline, key), SystemClock(), RECORDS)
 
 
 def _require_text(pipeline: Pipeline, found: Mapping[str, Any]) -> None:

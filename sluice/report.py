@@ -162,6 +162,9 @@ class RunReport:
             exit_code=error.exit_code,
         )
 
+    def with_note(self, note: str) -> RunReport:
+        return replace(self, notes=(*self.notes, note))
+
     def with_plan(self, plan: Plan) -> RunReport:
         return replace(self, planned=self.planned or plan.ranges, backlog=plan.backlog or self.backlog)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from prefect.artifacts import create_markdown_artifact
@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from sluice.audit.report import AuditReport
 from sluice.offsets import Balance
 from tasks.artifacts import tell
+from tasks.markdown import table
 from tasks.never_failing import never_failing
 
 _SHOWN: Final = 100
@@ -34,16 +35,16 @@ def audit_page(found: Mapping[str, Any]) -> str:
     """An audit in Markdown, for people."""
     lines = [f"# Audit of {found['pipeline']}", "", f"**{found['verdict']}**", "", *_facts(found), ""]
     if found["findings"]:
-        lines += ["## Findings", "", *_table(("", "where", "what", "next"), map(_finding, found["findings"][:_SHOWN]))]
+        lines += ["## Findings", "", *table(("", "where", "what", "next"), map(_finding, found["findings"][:_SHOWN]))]
         more = found["errors"] + found["warnings"] - _SHOWN
         lines += [f"and {more:,} more", ""] if more > 0 else [""]
     if found["partitions"]:
         rows = ([item[name] for name in _PARTITION] for item in found["partitions"])
-        lines += ["## Where each partition stands", "", *_table(_PARTITION, rows), ""]
+        lines += ["## Where each partition stands", "", *table(_PARTITION, rows), ""]
     if found["waiting"]:
         heads = ("entry", "since", "rows", "waits_for", "next")
         rows = ([item[name] for name in heads] for item in found["waiting"][:_SHOWN])
-        lines += ["## What waits", "", *_table(heads, rows), ""]
+        lines += ["## What waits", "", *table(heads, rows), ""]
     return "\n".join(lines)
 
 
@@ -62,20 +63,10 @@ def _facts(found: Mapping[str, Any]) -> list[str]:
     facts += [(f"import files {name}", count) for name, count in found["files"].items() if count]
     if found["files_nobody_needs"] is not None:
         facts += [("files nobody needs", found["files_nobody_needs"]), ("of these let go of", found["files_swept"])]
-    return _table(("", ""), facts)
+    return [*table(("", ""), facts)]
 
 
 def _finding(item: Mapping[str, Any]) -> list[Any]:
     entry = f"entry {item['entry']}" if item["entry"] is not None else ""
     at = f"{item['topic']}[{item['partition']}] {item['start']}..{item['stop']}" if item["topic"] else ""
     return [item["severity"], ", ".join(word for word in (entry, at) if word), item["what"], item["next"]]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    cells = [heads, ["---"] * len(heads), *([_cell(value) for value in row] for row in rows)]
-    return [f"| {' | '.join(row)} |" for row in cells]
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")

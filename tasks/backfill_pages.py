@@ -16,6 +16,7 @@ from sluice.run import Run
 from sluice.words import counted
 from tasks.artifacts import tell
 from tasks.links import run_form_link
+from tasks.markdown import table
 from tasks.never_failing import never_failing
 
 _SHOWN: Final = 50
@@ -48,16 +49,16 @@ def plan_page(found: Mapping[str, Any], link: str | None) -> str:
         ("memory at most, MiB", f"{found['peak_memory_mib']:,}"),
         ("goes on with claim", ", ".join(map(str, found["claims"])) or "none"),
     ]
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    lines += [*table(("", ""), facts), ""]
     if found["counted_twice"]:
         lines += ["Another `model` or `version` makes counting twice harmless.", ""]
     if left_out:
-        lines += ["## Left out", "", "| offsets | why | ranges |", "|---:|---|---|"]
-        lines += [_left_out_row(why, ranges) for why, ranges in left_out.items()] + [""]
+        rows = (_left_out_row(why, ranges) for why, ranges in left_out.items())
+        lines += ["## Left out", "", *table(("offsets", "why", "ranges"), rows, numbers=("offsets",)), ""]
     if windows:
-        lines += ["## Windows", "", "| window | ranges |", "|---:|---|"]
-        lines += [f"| {at} | {ranges} |" for at, ranges in enumerate(windows[:_SHOWN])]
-        lines += [f"| | and {len(windows) - _SHOWN:,} more |"] if len(windows) > _SHOWN else []
+        shown: list[tuple[object, str]] = list(enumerate(windows[:_SHOWN]))
+        shown += [("", f"and {len(windows) - _SHOWN:,} more")] if len(windows) > _SHOWN else []
+        lines += ["## Windows", "", *table(("window", "ranges"), shown, numbers=("window",))]
     return "\n".join(lines)
 
 
@@ -90,10 +91,10 @@ def form_again(parameters: Mapping[str, Any]) -> str | None:
     return run_form_link(f"backfill/{deployment.name or 'backfill'}", parameters)
 
 
-def _left_out_row(why: Why, ranges: Sequence[str]) -> str:
+def _left_out_row(why: Why, ranges: Sequence[str]) -> tuple[int, str, str]:
     shown = ", ".join(ranges[:_SHOWN]) + (f" and {len(ranges) - _SHOWN:,} more" if len(ranges) > _SHOWN else "")
     offsets = sum(OffsetRange.parse(text).span for text in ranges)
-    return f"| {offsets:,} | {REASONS[why]} | {shown} |"
+    return offsets, REASONS[why], shown
 
 
 def _number(value: int | None) -> str:

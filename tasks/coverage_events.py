@@ -27,7 +27,7 @@ def event_of_coverage(report: CoverageReport, *, url: str | None) -> Event | Non
         "predictions": report.predictions,
         "message": f"{counted(len(below), 'day')} with less truth than {asked.at_least * 100:g}%, "
         f"the newest {first} with {percent(below[first])}; {report.verdict}",
-        "asked": {"at_least": asked.at_least, "after_days": asked.after_days},
+        "asked": asked.model_dump(),
         "days_below": len(below),
         "below": [
             {

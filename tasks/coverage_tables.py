@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from sluice.ground_truth.days import Day, sum_of
 from sluice.ground_truth.report import CoverageReport, percent
 from sluice.words import counted, lasting
 from tasks.coverage_classes import CLASSES, classes_of
+from tasks.markdown import table
 
 _DAYS_SHOWN: Final = 31
 _ROWS: Final = 1_000
@@ -45,7 +46,7 @@ def day_table(report: CoverageReport) -> str:
     if len(days) > 1:
         rows.append(_cells("all", total, shown))
     heads = ("day", "delivered", *shown, "share", "half within")
-    return _table(heads, rows, numbers=True)
+    return "\n".join(table(heads, rows, numbers=heads[1:]))
 
 
 def class_table(report: CoverageReport) -> str:
@@ -54,7 +55,7 @@ def class_table(report: CoverageReport) -> str:
     rows = [(name, f"{classes_of(total)[name]:,}", CLASSES[name]) for name in _shown(total)]
     rows += [(name, f"{getattr(total, name):,}", said) for name, said in _MORE.items() if getattr(total, name)]
     rows.append(("half within", "", "half of the truths came so soon: from a prediction's event time to its actual's"))
-    return _table(("predictions", "", "what they are"), ((f"**{name}**", *said) for name, *said in rows))
+    return "\n".join(table(("predictions", "", "what they are"), ((f"**{name}**", *said) for name, *said in rows)))
 
 
 def actuals_table(report: CoverageReport) -> str:
@@ -64,17 +65,12 @@ def actuals_table(report: CoverageReport) -> str:
     rows = [[f"**{name}**", f"{counts[name]:,}", means] for name, means in _OF_ACTUALS.items()]
     if found.early_and_late:
         rows[1][2] += f". For another prediction {found.early_and_late:,} of them came too late"
-    return _table(("actuals", "", "what they are"), rows)
+    return "\n".join(table(("actuals", "", "what they are"), rows))
 
 
 def _shown(total: Day) -> list[str]:
     """A page has room for some short columns: classes that are empty are left out."""
     return [name for name, count in classes_of(total).items() if count or name == "with truth"]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
-    rule = ["---", *["--:" if numbers else "---"] * (len(heads) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
 
 
 def _cells(name: str, counts: Day, shown: Sequence[str]) -> list[str]:

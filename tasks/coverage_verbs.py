@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from prefect import task
 from prefect.logging import get_run_logger
 
@@ -41,21 +39,16 @@ class WithCoverage:
         check_days(run.pipeline, self._days)
 
     def tell(self, run: Run, report: RunReport) -> RunReport:
-        """Publish the coverage, and say it in a note of the report."""
-        if run.predictions is not None and run.waits_from is not None:
-            since = run.waits_from.isoformat(timespec="seconds")
-            words = f"Actuals from {since} on wait: {run.predictions.name} is delivered up to then"
-            report = replace(report, notes=(*report.notes, words))
+        """Publish the coverage, and say in notes of the report what it is, and what waits for its predictions."""
         if run.predictions is None:
-            words = f"Coverage is not known: {run.pipeline.name} does not name its `predictions`"
-            return replace(report, notes=(*report.notes, words))
+            return report.with_note(f"Coverage is not known: {run.pipeline.name} does not name its `predictions`")
+        if run.waits_from is not None:
+            since = run.waits_from.isoformat(timespec="seconds")
+            report = report.with_note(f"Actuals from {since} on wait: {run.predictions.name} is delivered up to then")
         try:
             found = measure_coverage(run.run_id, self._days)
         except SluiceError as error:
-            if report.state == "done":
-                return report.ended_by(error)
             get_run_logger().warning("Coverage is not known: %s", error)
-            return report
+            return report.ended_by(error) if report.state == "done" else report
         tell_of_coverage(found)
-        verdict = found.verdict[0].upper() + found.verdict[1:]
-        return replace(report, notes=(*report.notes, verdict))
+        return report.with_note(found.verdict[0].upper() + found.verdict[1:])

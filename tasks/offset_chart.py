@@ -12,6 +12,7 @@ from itertools import groupby, repeat
 
 from sluice.offset_map import Kind, OffsetMap
 from sluice.offsets import OffsetRange
+from tasks.markdown import table
 from tasks.svg_pictures import BLUE, CROSSES, DOTS, LINES, SKY, STRIPES, UPRIGHTS, Pattern, image, picture
 
 # In the order in which they are painted: what a person must see comes last, over whatever is there.
@@ -91,17 +92,13 @@ def _drawn(maps: Sequence[OffsetMap]) -> list[OffsetMap]:
 
 def _table(maps: Sequence[OffsetMap], kinds: Sequence[Kind]) -> str:
     """One row a partition. A page has room for nine short columns: kinds that there are none of are left out."""
-    rows = [
-        ["partition", "from", *(_WORDS[kind] for kind in kinds), "to"],
-        ["--:"] * (len(kinds) + 3),
-        *([str(item.partition.number), str(item.start), *_numbers(item, kinds), str(item.stop)] for item in maps),
-    ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-
-
-def _numbers(item: OffsetMap, kinds: Sequence[Kind]) -> list[str]:
-    counts = item.counts
-    return [f"{counts[kind]:,}" for kind in kinds]
+    heads = ("partition", "from", *(_WORDS[kind] for kind in kinds), "to")
+    counted = ([item.counts[kind] for kind in kinds] for item in maps)
+    rows = (
+        (str(item.partition.number), str(item.start), *counts, str(item.stop))  # offsets are no counts: without commas
+        for item, counts in zip(maps, counted, strict=True)
+    )
+    return "\n".join(table(heads, rows, numbers=heads))
 
 
 def _listed(ranges: Sequence[OffsetRange]) -> str:

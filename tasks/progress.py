@@ -34,7 +34,6 @@ class Progress:
         self._id: UUID | None = None
         self._whole = 0
         self._left = 0
-        self._told: int | None = None
         self._began_s = self._said_s = 0.0
         self._last: Future[object] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progress")
@@ -76,8 +75,7 @@ class Progress:
     @never_failing
     def _update(self) -> None:
         left = self._left  # by now: what was to be told meanwhile is told with it
-        if self._id is not None and left != self._told:
-            self._told = left
+        if self._id is not None:
             percent, words = progress_of(self._whole, left, time.monotonic() - self._began_s)
             update_progress_artifact(self._id, percent, description=words)
 

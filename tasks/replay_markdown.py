@@ -8,6 +8,7 @@ from typing import Final
 from sluice.ledger.names import EntryName
 from sluice.replay.report import SOURCES, Item, ReplayReport
 from sluice.words import counted
+from tasks.markdown import table
 
 _SHOWN: Final = 50
 _LETTERS: Final = 12  # of a hash; the whole one is in the ledger
@@ -70,7 +71,7 @@ def plan_page(report: ReplayReport, *, count_twice: bool, link: str | None) -> s
         lines += _rejected_table(item for item in items if item.redeemed)
     else:
         head = ("entry", "ranges", "rows", "from", "counted twice", "what becomes of it")
-        lines += _table("Entries", head, (_planned(item, count_twice=count_twice) for item in items))
+        lines += _titled("Entries", head, (_planned(item, count_twice=count_twice) for item in items))
     return "\n".join([*lines, *_problems("Cannot go", report)])
 
 
@@ -88,12 +89,12 @@ def result_page(report: ReplayReport, *, left: Sequence[EntryName], link: str | 
     head: Sequence[str] = ("entry", "went out as", "state", "rows")
     if any(item.redeemed for item in items):
         lines += _rejected_table(item for item in items if item.redeemed)
-        lines += _table("Went out", head, (told for _, told in out))
+        lines += _titled("Went out", head, (told for _, told in out))
     else:
         head = (*head, "from", "content hash then", "now", "same rows")
-        lines += _table("Proof", head, ((*told, *_proof(item)) for item, told in out))
+        lines += _titled("Proof", head, ((*told, *_proof(item)) for item, told in out))
     head = ("entry", "only then", "only now", "changed", "in columns")
-    lines += _table("Differences", head, (_different(item) for item in items if item.unlike))
+    lines += _titled("Differences", head, (_different(item) for item in items if item.unlike))
     if report.run.message not in ("", *map(str, report.problems)):
         lines += [report.run.message, ""]
     return "\n".join([*lines, *_problems("Did not go", report)])
@@ -111,7 +112,7 @@ def _facts(report: ReplayReport, do: str, items: Sequence[Item], twice: int) -> 
     facts += [("model", f"`{to.model}`"), ("space", f"`{to.space}`"), ("path", to.path)] if to else []
     facts += [("version of all rows", f"`{version}`")] if version else []
     facts += [(f"rows that Arize {'would count' if report.is_trial else 'counts'} twice, at most", f"{twice:,}")]
-    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    return [*table(("", ""), facts), ""]
 
 
 def _notes(report: ReplayReport) -> list[str]:
@@ -131,12 +132,12 @@ def _planned(item: Item, *, count_twice: bool) -> Sequence[object]:
     else:
         becomes = "goes out" if _goes(item, count_twice=count_twice) else "only with `count_twice`"
     counts = ("", "") if item.error else (f"{item.rows:,}", f"{item.twice:,}")
-    return item.name, _ranges(item), counts[0], source, counts[1], becomes
+    return str(item.name), _ranges(item), counts[0], source, counts[1], becomes
 
 
 def _went_out(item: Item, statuses: Mapping[EntryName, str]) -> Sequence[object]:
     state = ", ".join(statuses.get(number, "") for number in item.entries) if item.entries else "went out before"
-    return item.name, _listed(item.entries or item.before), state, f"{item.rows:,}"
+    return str(item.name), _listed(item.entries or item.before), state, f"{item.rows:,}"
 
 
 def _proof(item: Item) -> Sequence[object]:
@@ -149,29 +150,26 @@ def _different(item: Item) -> Sequence[object]:
     found = item.unlike or {}
     if "before" in found:  # the staged file is gone, and only balances can be compared
         then, now = found["before"]["staged"], found["now"]["staged"]
-        return item.name, f"{then:,} staged then", f"{now:,} now", "not known", ""
+        return str(item.name), f"{then:,} staged then", f"{now:,} now", "not known", ""
     columns = ", ".join(f"`{name}` ({count:,})" for name, count in found["columns"].items())
-    return item.name, *(f"{found[name]:,}" for name in ("only_before", "only_now", "changed")), columns
+    return str(item.name), *(f"{found[name]:,}" for name in ("only_before", "only_now", "changed")), columns
 
 
 def _rejected_table(items: Iterable[Item]) -> list[str]:
     head = ("entry", "ranges", "rejected", "went out before", "left to a backfill", "pass now", "stay rejected")
     names = ("rejected", "redeemed_before", "taken_again", "redeemed", "still_rejected")
     told = ((item, item.redeemed or {}) for item in items)
-    return _table(
+    return _titled(
         "Rejected records",
         head,
-        ((item.name, _ranges(item), *(f"{counts[name]:,}" for name in names)) for item, counts in told),
+        ((str(item.name), _ranges(item), *(f"{counts[name]:,}" for name in names)) for item, counts in told),
     )
 
 
-def _table(title: str, head: Sequence[str], rows: Rows) -> list[str]:
+def _titled(title: str, head: Sequence[str], rows: Rows) -> list[str]:
     """A heading and a table; nothing where there is no row."""
-    found = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    if not found:
-        return []
-    lines = [f"## {title}", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *found[:_SHOWN]]
-    return [*lines, "", *_more(len(found))]
+    found = list(rows)
+    return [f"## {title}", "", *table(head, found[:_SHOWN]), "", *_more(len(found))] if found else []
 
 
 def _problems(title: str, report: ReplayReport) -> list[str]:

@@ -12,8 +12,9 @@ from sluice.ground_truth.actuals import ActualCounts
 from sluice.ground_truth.coverage import Coverage, Moment
 from sluice.ground_truth.days import Day
 from sluice.ground_truth.delays import Delays
-from sluice.ground_truth.report import Asked, CoverageReport
+from sluice.ground_truth.report import CoverageReport
 from sluice.ground_truth.unmatched import Places
+from sluice.pipeline import WantedCoverage
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -40,7 +41,7 @@ def report_of(
     leaving: Sequence[int] = (0, 0, 0),
     actuals: Mapping[str, int] | None = None,
     places: Places | None = None,
-    asked: Asked | None = None,
+    asked: WantedCoverage | None = None,
     ledger_id: str | None = "9b4c3709-0000",
     unknown: tuple[int, int] = (0, 0),
 ) -> CoverageReport:
@@ -70,4 +71,4 @@ def report_of(
 def less_than_asked() -> CoverageReport:
     """Three days, of which the middle one has less than is asked for; today nothing is asked for yet."""
     days = {ago(2): joined(60, 60, 60, 60), ago(1): joined(60, none=1, waiting=1), ago(0): Day(none=3, waiting=3)}
-    return report_of(days, asked=Asked(at_least=0.9, after_days=1), leaving=(0, 0, 1))
+    return report_of(days, asked=WantedCoverage(at_least=0.9, after_days=1), leaving=(0, 0, 1))

@@ -12,7 +12,6 @@ Where no checkpoint is that old (a young ledger, or one that was copied, whose o
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -53,15 +52,11 @@ def sealed_since(store: Store, ledger: Ledger, since_s: float) -> dict[EntryName
 
 def _state_before(store: Store, ledger: Ledger, before_s: float) -> LedgerState | None:
     """Return the ledger's state by the newest checkpoint that the store wrote before a moment."""
-    newest_first = list(store.keys(ledger.keys.checkpoints))
-
-    def is_old(key: str) -> bool:
-        found = store.stat(key)
-        return found is not None and found.modified_s < before_s
-
-    at = bisect.bisect_left(newest_first, True, key=is_old)
-    data = store.read(newest_first[at]) if at < len(newest_first) else None
-    return as_state(decode_checkpoint(newest_first[at], data), ledger.entry) if data is not None else None
+    for key in store.keys(ledger.keys.checkpoints):  # the newest first: as many are asked for as lie in the look-back
+        written = store.stat(key)
+        if written is not None and written.modified_s < before_s and (data := store.read(key)) is not None:
+            return as_state(decode_checkpoint(key, data), ledger.entry)
+    return None
 
 
 def _claims(then: LedgerState | None, behind: Mapping[int, Entry]) -> dict[int, OpenClaim]:

@@ -9,15 +9,8 @@ from typing import Any
 
 from sluice.ground_truth.coverage import Coverage
 from sluice.ground_truth.days import Day
+from sluice.pipeline import WantedCoverage
 from sluice.words import counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The share of a day's predictions that should have their truth, so many days later."""
-
-    at_least: float
-    after_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +34,7 @@ class CoverageReport:
     written_at: str
     days: int
     coverage: Coverage
-    asked: Asked | None = None
+    asked: WantedCoverage | None = None
 
     @property
     def last_asked(self) -> date | None:
@@ -72,7 +65,7 @@ class CoverageReport:
 
     def as_dict(self) -> dict[str, Any]:
         names = ("pipeline", "predictions", "model", "environment", "written_at")
-        asked = {"at_least": self.asked.at_least, "after_days": self.asked.after_days} if self.asked else None
+        asked = self.asked.model_dump() if self.asked else None
         return {
             **{name: getattr(self, name) for name in names},
             "look_back_days": self.days,

@@ -3,7 +3,7 @@
 from sluice.pipeline.columns import FEATURE, TAG, Column
 from sluice.pipeline.file import LoadedPipeline, find_pipeline, load_pipeline, parse_pipeline, pipeline_names
 from sluice.pipeline.map import Map
-from sluice.pipeline.model import Keep, Limits, Pipeline
+from sluice.pipeline.model import Keep, Limits, Pipeline, WantedCoverage
 from sluice.pipeline.places import ColumnType, Constant, FromRecord, FromValue, TimeUnit
 from sluice.pipeline.when import When
 
@@ -21,6 +21,7 @@ __all__ = [
     "Map",
     "Pipeline",
     "TimeUnit",
+    "WantedCoverage",
     "When",
     "find_pipeline",
     "load_pipeline",

@@ -166,7 +166,7 @@ class Policies(Strict):
     )
 
 
-class Coverage(Strict):
+class WantedCoverage(Strict):
     """How many predictions should have their ground truth, and when."""
 
     at_least: Share = Field(description="A smaller share of predictions with ground truth is told: 90% or 0.9.")
@@ -238,7 +238,7 @@ class Pipeline(Strict):
         default_factory=Policies, description="What is done when something is not as it should be."
     )
 
-    coverage: Coverage | None = Field(
+    coverage: WantedCoverage | None = Field(
         default=None, description="Of actuals: the share of predictions with ground truth below which it is told."
     )
     keep: Keep = Field(default_factory=Keep, description="How long files are kept in the store.")

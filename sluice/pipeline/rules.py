@@ -9,7 +9,7 @@ from sluice.pipeline.places import FromRecord, FromValue, Origin
 from sluice.pipeline.values import DAY_S
 
 if TYPE_CHECKING:
-    from sluice.pipeline.model import Coverage, Pipeline, Policies
+    from sluice.pipeline.model import Pipeline, Policies, WantedCoverage
 
 Place = tuple[str, ...]
 _JUDGED_DAYS: Final = 7
@@ -56,7 +56,7 @@ def _ground_truth(pipeline: Pipeline) -> Iterator[tuple[Place, str]]:
         yield ("coverage",), "nobody knows of which predictions; name their pipeline: `predictions`"
 
 
-def look_back_days(policies: Policies, coverage: Coverage | None) -> int:
+def look_back_days(policies: Policies, coverage: WantedCoverage | None) -> int:
     """How far back coverage looks: as far as actuals are joined, and to a week of days that are old enough to count."""
     judged = coverage.after_days + _JUDGED_DAYS if coverage is not None else 0
     return max(policies.join_window_days, judged)

@@ -9,7 +9,7 @@ import yaml
 
 from flows.cli_automations import OWN
 from sluice.ground_truth.days import Day
-from sluice.ground_truth.report import Asked
+from sluice.pipeline import WantedCoverage
 from tasks.coverage_events import event_of_coverage
 from tests.coverages import ago, joined, less_than_asked, report_of
 
@@ -34,12 +34,13 @@ def test_a_day_below_what_is_asked_for_is_told_of_with_its_numbers() -> None:
 def test_nothing_is_told_where_nothing_is_asked_for_or_all_days_have_it() -> None:
     low = {ago(5): Day(none=9)}
     assert event_of_coverage(report_of(low), url=None) is None
-    assert event_of_coverage(report_of(low, asked=Asked(at_least=0.5, after_days=6)), url=None) is None
-    assert event_of_coverage(report_of({ago(5): joined(1)}, asked=Asked(at_least=1, after_days=1)), url=None) is None
+    assert event_of_coverage(report_of(low, asked=WantedCoverage(at_least=0.5, after_days=6)), url=None) is None
+    whole = report_of({ago(5): joined(1)}, asked=WantedCoverage(at_least=1, after_days=1))
+    assert event_of_coverage(whole, url=None) is None
 
 
 def test_of_many_days_the_newest_are_told() -> None:
-    asked = Asked(at_least=0.5, after_days=1)
+    asked = WantedCoverage(at_least=0.5, after_days=1)
     event = event_of_coverage(report_of({ago(at): Day(none=1) for at in range(40)}, asked=asked), url=None)
     assert event is not None
     assert event.payload["days_below"] == 39

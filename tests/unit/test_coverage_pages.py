@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sluice.ground_truth.days import Day
-from sluice.ground_truth.report import Asked
 from sluice.ground_truth.unmatched import Places
 from sluice.offsets import OffsetRange, Partition
+from sluice.pipeline import WantedCoverage
 from tasks import artifacts, coverage_pages
 from tasks.coverage_chart import coverage_chart
 from tasks.coverage_pages import publish_coverage
@@ -124,7 +124,7 @@ def test_the_page_names_the_days_that_have_less_than_is_asked_for() -> None:
     page = coverage_chart(less_than_asked())
     assert "**1 day has less truth than is asked for**, which is 90% after 1 day: 2026-11-22 with 50%." in page
     assert "| **2026-11-22** | 2 | 1 | 1 | **50%** | 60 s |" in page
-    asked = Asked(at_least=0.5, after_days=1)
+    asked = WantedCoverage(at_least=0.5, after_days=1)
     many = coverage_chart(report_of({ago(at): Day(none=1) for at in range(40)}, asked=asked))
     assert "**39 days have less truth" in many
     assert "and 29 earlier days." in many
@@ -186,7 +186,9 @@ def test_a_page_of_years_stays_small() -> None:
     )
     took = [second**3 for second in range(1, 400)]
     day = joined(*took, early=10**6, late=10**6, none=10**7, waiting=10**6, repeated=10**6, corrected=10**6)
-    report = report_of({ago(at): day for at in range(1_500)}, places=places, asked=Asked(at_least=0.9, after_days=1))
+    report = report_of(
+        {ago(at): day for at in range(1_500)}, places=places, asked=WantedCoverage(at_least=0.9, after_days=1)
+    )
     assert len(coverage_chart(report).encode()) < 100_000
     assert len(day_rows(report)) == 1_000
 

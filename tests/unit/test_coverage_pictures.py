@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.ground_truth.days import Day
-from sluice.ground_truth.report import Asked
+from sluice.pipeline import WantedCoverage
 from tasks.coverage_bars import HEIGHT, coverage_bars, heights
 from tasks.coverage_classes import CLASSES, classes_of
 from tasks.coverage_periods import periods_of
@@ -113,7 +113,7 @@ def test_days_with_less_than_is_asked_for_are_marked_and_the_line_ends_where_not
 
 
 def test_without_anything_asked_for_there_is_no_line_and_no_mark() -> None:
-    for asked in (None, Asked(at_least=0.9, after_days=9)):
+    for asked in (None, WantedCoverage(at_least=0.9, after_days=9)):
         drawn = bars(report_of({ago(0): Day(none=3, waiting=3)}, asked=asked))
         assert not of_class(drawn, "asked")
         assert not of_class(drawn, "below")

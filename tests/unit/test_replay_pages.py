@@ -225,7 +225,7 @@ def test_what_ended_a_replay_before_any_entry_is_on_its_page() -> None:
 
 
 def _tables(page: str) -> int:
-    return sum(line.startswith("|---|") for line in page.splitlines())
+    return sum(line.startswith("| ---") for line in page.splitlines())
 
 
 def test_long_tables_are_cut_and_say_so(desk: Desk) -> None:
